@@ -1,0 +1,71 @@
+"""Reads events back from the event store, over a pool of connections. It never writes."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from smsledger.domain.event import EventTypes, Recorded
+
+from .arrays import TextArray, UuidArray
+
+# A message by its id; the versions in order (primary key).
+_LOAD = """
+SELECT notification_id, originator_id, originator_version, topic, organization_id, recorded_at, state
+FROM ledger_events WHERE originator_id = ANY (%b) ORDER BY originator_id, originator_version
+"""
+# The tail that a follower has not seen (index ledger_events_position).
+_AFTER = """
+SELECT notification_id, originator_id, originator_version, topic, organization_id, recorded_at, state
+FROM ledger_events WHERE notification_id > %b ORDER BY notification_id LIMIT %b
+"""
+# Which message a carrier's id belongs to (index ledger_events_carrier_reference); should a carrier use an id
+# twice, the newer message has it.
+_BY_REFERENCE = """
+SELECT carrier_reference, originator_id FROM ledger_events
+WHERE carrier_reference = ANY (%b) ORDER BY notification_id
+"""
+_LAST_POSITION = "SELECT coalesce(max(notification_id), 0) FROM ledger_events"
+
+
+class PostgresEventReader:
+    """The EventReader port on PostgreSQL."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], event_types: EventTypes[Any]) -> None:
+        self._pool = pool
+        self._event_types = event_types
+
+    async def load(self, aggregate_ids: Sequence[UUID]) -> dict[UUID, list[Recorded[Any]]]:
+        """See the port."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(_LOAD, [UuidArray.of(aggregate_ids)], binary=True)
+            rows = await cursor.fetchall()
+        found: dict[UUID, list[Recorded[Any]]] = {}
+        for row in rows:
+            found.setdefault(row[1], []).append(self._recorded(row))
+        return found
+
+    async def after(self, position: int, limit: int) -> list[Recorded[Any]]:
+        """See the port."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(_AFTER, [position, limit], binary=True)
+            return [self._recorded(row) for row in await cursor.fetchall()]
+
+    async def by_carrier_references(self, references: Sequence[str]) -> dict[str, UUID]:
+        """See the port."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(_BY_REFERENCE, [TextArray.of(references)], binary=True)
+            return dict(await cursor.fetchall())
+
+    async def last_position(self) -> int:
+        """The highest position there is; 0 in an empty ledger."""
+        async with self._pool.connection() as conn:
+            row = await (await conn.execute(_LAST_POSITION)).fetchone()
+        return int(row[0]) if row else 0
+
+    def _recorded(self, row: Sequence[Any]) -> Recorded[Any]:
+        position, aggregate_id, version, topic, organization_id, recorded_at, state = row
+        event = self._event_types.decode(topic, state)
+        return Recorded(position, aggregate_id, version, topic, organization_id, recorded_at, event)

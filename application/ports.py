@@ -1,0 +1,173 @@
+"""What the use cases need from the outside, as Protocols; `adapters/` implements them, `runtime/` joins them.
+
+Only types stand here, no behaviour.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from smsledger.domain.errors import LedgerError
+from smsledger.domain.event import Event, Recorded
+from smsledger.domain.status import Status
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Events to store for one aggregate, all or none. `version` is that of the first of them."""
+
+    aggregate_id: UUID
+    organization_id: str
+    version: int
+    events: Sequence[Event]
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """The append is durable; `position` is that of its last event."""
+
+    position: int
+
+
+class VersionConflict(LedgerError):
+    """Somebody else appended to the aggregate first. Nothing of this append was stored."""
+
+    message = "version {version} of {aggregate_id} exists already"
+
+
+class LedgerUnavailable(LedgerError):
+    """The event store did not answer in time. Whether the append was stored is not known to the caller."""
+
+    message = "the event store cannot be reached ({reason}): try again"
+
+
+class LedgerBusy(LedgerError):
+    """More is waiting to be stored than the process holds in memory."""
+
+    message = "too many writes are waiting ({waiting} events): try again shortly"
+
+
+class Appender(Protocol):
+    """Where events become durable: the only way to write them."""
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[Appended | VersionConflict]:
+        """Store `appends` in one transaction; a conflict fails only its own append.
+
+        Returns one result per append, in order, after the commit. Raises LedgerBusy (nothing stored) and
+        LedgerUnavailable (outcome not known to the caller).
+        """
+        ...
+
+
+class EventReader(Protocol):
+    """Reads events back, in order."""
+
+    async def load(self, aggregate_ids: Sequence[UUID]) -> dict[UUID, list[Recorded[Any]]]:
+        """The events of each aggregate, in version order; aggregates without events are left out."""
+        ...
+
+    async def after(self, position: int, limit: int) -> list[Recorded[Any]]:
+        """Up to `limit` events with positions greater than `position`, in position order."""
+        ...
+
+    async def by_carrier_references(self, references: Sequence[str]) -> dict[str, UUID]:
+        """The messages behind the carriers' own ids (`<carrier>:<id>`), as far as they are known."""
+        ...
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """A message as it is handed to a carrier."""
+
+    message_id: UUID
+    """Our own id; carriers that accept an idempotency key or a client reference are given it."""
+    sender: str
+    recipient: str
+    body: str
+    attempt: int
+
+
+class Taken(msgspec.Struct, frozen=True, tag="taken"):
+    """The carrier took the message on under an id of its own."""
+
+    provider_message_id: str
+    provider_at: datetime | None = None
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The carrier will never take this message."""
+
+    error_code: str
+    reason: str
+
+
+class TryLater(msgspec.Struct, frozen=True, tag="try_later"):
+    """The carrier certainly did not take the message this time, and may later (rate limit, not connected)."""
+
+    error_code: str
+    reason: str
+    retry_after_s: float | None = None
+    """The carrier's own wish, where it has one."""
+
+
+class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
+    """The answer was lost: the carrier may have taken the message."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Taken | Refused | TryLater | Unknown
+
+
+class CarrierReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a carrier says later about a message it took, under its own id."""
+
+    carrier: str
+    provider_message_id: str
+    status: Status
+    error_code: str = ""
+    reason: str = ""
+    provider_at: datetime | None = None
+
+    @property
+    def reference(self) -> str:
+        """The carrier's id as the event store indexes it (domain.message.carrier_reference)."""
+        return f"{self.carrier}:{self.provider_message_id}"
+
+
+TakeReceipts: TypeAlias = Callable[[Sequence[CarrierReceipt]], Awaitable[None]]
+
+
+class Carrier(Protocol):
+    """What carries messages. One conformance suite runs on every implementation."""
+
+    @property
+    def name(self) -> str:
+        """The carrier's name in events, such as `simulator`."""
+        ...
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether submitting the same message_id again is safe: the carrier recognises it and answers as before."""
+        ...
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """Hand one message over. Never raises for what the carrier or the network does: that is the Outcome.
+
+        Many submissions run at the same time; the implementation batches or windows them on its wire.
+        """
+        ...
+
+    async def look_up(self, submission: Submission) -> Taken | Refused | Unknown | None:
+        """What the carrier knows of an earlier submission of this message_id; None: it certainly has none.
+
+        Unknown where the carrier cannot be asked (not now, or never).
+        """
+        ...
+
+    async def run(self, take: TakeReceipts) -> None:
+        """Stay connected and hand over receipts in batches until cancelled.
+
+        A batch is acknowledged to the carrier only after `take` returned; where it raises, the carrier sends again.
+        """
+        ...
