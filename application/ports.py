@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from smsledger.domain.errors import LedgerError
-from smsledger.domain.event import Event, Recorded
+from smsledger.domain.event import Event, Recorded, Stored
 from smsledger.domain.status import Status
 
 
@@ -67,8 +67,8 @@ class EventReader(Protocol):
         """The events of each aggregate, in version order; aggregates without events are left out."""
         ...
 
-    async def after(self, position: int, limit: int) -> list[Recorded[Any]]:
-        """Up to `limit` events with positions greater than `position`, in position order."""
+    async def after(self, position: int, limit: int) -> list[Stored]:
+        """Up to `limit` events with positions greater than `position`, in position order, not decoded."""
         ...
 
     async def by_carrier_references(self, references: Sequence[str]) -> dict[str, UUID]:
@@ -170,4 +170,73 @@ class Carrier(Protocol):
 
         A batch is acknowledged to the carrier only after `take` returned; where it raises, the carrier sends again.
         """
+        ...
+
+
+class Stream(Protocol):
+    """Where events go out to subscribers, in position order."""
+
+    async def last_position(self) -> int | None:
+        """The position of the last event in the stream (creating the stream where it is missing).
+
+        0 for a new stream; None where the stream is empty but was not always: then only the ledger's cursor knows.
+        """
+        ...
+
+    async def publish(self, events: Sequence[Stored]) -> None:
+        """Add events as one unit after those that `last_position` or the publish before this one left last.
+
+        Raises StreamMoved where something else was added meanwhile, StreamUnavailable where the outcome is not known.
+        """
+        ...
+
+
+class StreamMoved(LedgerError):
+    """Somebody else published, or the stream was replaced: find the last position again."""
+
+    message = "the stream does not end where it was left: {reason}"
+
+
+class StreamUnavailable(LedgerError):
+    """The stream did not take the events, or its answer was lost."""
+
+    message = "the stream cannot be reached ({reason})"
+
+
+class Job(Protocol):
+    """A queued message to be dispatched, held until it is finished or given back."""
+
+    @property
+    def message_id(self) -> UUID:
+        """Which message."""
+        ...
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether it was given out before, to this or another dispatcher."""
+        ...
+
+    @property
+    def queued(self) -> Stored:
+        """The message's Queued event."""
+        ...
+
+    async def done(self) -> None:
+        """Nothing is left to do for the message."""
+        ...
+
+    async def again(self, after_s: float) -> None:
+        """Give it out again after a while."""
+        ...
+
+    async def still_working(self) -> None:
+        """Hold it longer."""
+        ...
+
+
+class JobQueue(Protocol):
+    """The durable queue of messages to dispatch, fed by the stream and shared by all dispatchers."""
+
+    async def fetch(self, limit: int, wait_s: float) -> Sequence[Job]:
+        """Up to `limit` jobs; empty where none came within `wait_s`. Raises StreamUnavailable."""
         ...

@@ -41,6 +41,18 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True):
     event: E
 
 
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """An event as it lies in the ledger, its bytes untouched: for readers that pass it on without looking inside."""
+
+    position: int
+    aggregate_id: UUID
+    version: int
+    topic: str
+    organization_id: str
+    recorded_at: datetime
+    state: bytes
+
+
 class UnknownEventType(LedgerError):
     """An event was written by a newer release, or its type was removed against the promise."""
 

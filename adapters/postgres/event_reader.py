@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from smsledger.domain.event import EventTypes, Recorded
+from smsledger.domain.event import EventTypes, Recorded, Stored
 
 from .arrays import TextArray, UuidArray
 
@@ -47,11 +47,11 @@ class PostgresEventReader:
             found.setdefault(row[1], []).append(self._recorded(row))
         return found
 
-    async def after(self, position: int, limit: int) -> list[Recorded[Any]]:
+    async def after(self, position: int, limit: int) -> list[Stored]:
         """See the port."""
         async with self._pool.connection() as conn:
             cursor = await conn.execute(_AFTER, [position, limit], binary=True)
-            return [self._recorded(row) for row in await cursor.fetchall()]
+            return [Stored(*row) for row in await cursor.fetchall()]
 
     async def by_carrier_references(self, references: Sequence[str]) -> dict[str, UUID]:
         """See the port."""

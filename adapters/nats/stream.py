@@ -1,0 +1,118 @@
+"""The stream on JetStream: events go in as atomic batches, each fenced by the sequence the one before it left.
+
+A batch is stored whole or not at all, in order, with one acknowledgement (NATS ADR-50, server 2.12 or newer).
+The fence refuses a second publisher, and a batch whose answer was lost is not sent twice: the last message in
+the stream tells where to go on.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import nats.errors
+import nats.js.errors
+import structlog
+import uuid_utils
+from nats.aio.client import Client
+from nats.js.api import StorageType, StreamConfig
+
+from smsledger.application.ports import StreamMoved, StreamUnavailable
+from smsledger.domain.event import Stored
+
+from . import cloud_events
+
+log = structlog.get_logger(__name__)
+
+MESSAGE_ID = "Nats-Msg-Id"
+_BATCH_ID = "Nats-Batch-Id"
+_BATCH_SEQUENCE = "Nats-Batch-Sequence"
+_BATCH_COMMIT = "Nats-Batch-Commit"
+_EXPECTED_LAST = "Nats-Expected-Last-Sequence"
+
+NATS_ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
+"""What nats-py raises when the server or the way to it fails."""
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    """How the stream is made where it is missing."""
+
+    name: str = "SMSLEDGER"
+    replicas: int = 1
+    max_age_s: int = 0
+    dedupe_s: int = 120
+    answer_s_max: float = 5.0
+
+
+class _BatchAnswer(msgspec.Struct):
+    seq: int = 0
+    error: dict[str, Any] | None = None
+
+
+class JetStreamStream:
+    """The Stream port on NATS JetStream."""
+
+    def __init__(self, client: Client, options: StreamOptions) -> None:
+        self._client = client
+        self._js = client.jetstream(timeout=options.answer_s_max)
+        self._options = options
+        self._last_sequence = 0
+
+    async def last_position(self) -> int | None:
+        """See the port."""
+        try:
+            state = (await self._ensure()).state
+            self._last_sequence = state.last_seq
+            if state.messages == 0:
+                return 0 if state.last_seq == 0 else None
+            last = await self._js.get_msg(self._options.name, seq=state.last_seq)
+        except NATS_ERRORS as error:
+            raise StreamUnavailable(reason=_reason(error)) from error
+        return int((last.headers or {})[MESSAGE_ID])
+
+    async def publish(self, events: Sequence[Stored]) -> None:
+        """See the port."""
+        batch_id = uuid_utils.uuid4().hex
+        last = len(events) - 1
+        try:
+            for i, event in enumerate(events):
+                headers = {_BATCH_ID: batch_id, _BATCH_SEQUENCE: str(i + 1), MESSAGE_ID: str(event.position)}
+                if i == 0:
+                    headers[_EXPECTED_LAST] = str(self._last_sequence)
+                subject, payload = cloud_events.nats_subject(event), cloud_events.encode(event)
+                if i < last:
+                    await self._client.publish(subject, payload, headers=headers)
+                else:
+                    headers[_BATCH_COMMIT] = "1"
+                    reply = await self._client.request(
+                        subject, payload, timeout=self._options.answer_s_max, headers=headers
+                    )
+        except NATS_ERRORS as error:
+            raise StreamUnavailable(reason=_reason(error)) from error
+        answer = msgspec.json.decode(reply.data, type=_BatchAnswer) if reply.data else _BatchAnswer()
+        if answer.error is not None:
+            raise StreamMoved(reason=answer.error.get("description", "refused"))
+        if answer.seq != self._last_sequence + len(events):
+            raise StreamMoved(reason=f"sequence {answer.seq} after {self._last_sequence} and {len(events)} events")
+        self._last_sequence = answer.seq
+
+    async def _ensure(self) -> Any:
+        try:
+            return await self._js.stream_info(self._options.name)
+        except nats.js.errors.NotFoundError:
+            log.warning("stream_created", stream=self._options.name)
+            return await self._js.add_stream(
+                StreamConfig(
+                    name=self._options.name,
+                    subjects=[f"{cloud_events.SUBJECT_PREFIX}.>"],
+                    storage=StorageType.FILE,
+                    num_replicas=self._options.replicas,
+                    max_age=self._options.max_age_s,
+                    duplicate_window=self._options.dedupe_s,
+                    allow_atomic=True,
+                    allow_direct=True,
+                )
+            )
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
