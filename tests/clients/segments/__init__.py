@@ -1,0 +1,1 @@
+"""The segment counter compared with npm `sms-segments-calculator`."""
