@@ -240,3 +240,19 @@ class JobQueue(Protocol):
     async def fetch(self, limit: int, wait_s: float) -> Sequence[Job]:
         """Up to `limit` jobs; empty where none came within `wait_s`. Raises StreamUnavailable."""
         ...
+
+
+class ParkedReceipts(Protocol):
+    """Receipts for carrier ids that no event knows yet."""
+
+    async def park(self, receipts: Sequence[CarrierReceipt]) -> None:
+        """Keep them; one that is kept already stays one."""
+        ...
+
+    async def known(self, limit: int) -> Sequence[tuple[int, CarrierReceipt, UUID]]:
+        """Of those kept, up to `limit` whose message has become known: (number, receipt, message)."""
+        ...
+
+    async def forget(self, numbers: Sequence[int]) -> None:
+        """They were applied."""
+        ...

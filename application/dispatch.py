@@ -1,0 +1,232 @@
+"""The dispatcher: takes queued messages from the durable queue, calls the carrier, records what came of it.
+
+Every message goes its own way, so a slow one holds nobody back; the appender and the carrier batch what runs
+side by side. It is safe to run many: a `Sending` event has one winner. An attempt whose outcome was lost is
+looked up, repeated where the carrier recognises repeats, and else recorded as unknown: never sent twice in silence.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeAlias
+
+import msgspec
+import structlog
+
+from smsledger.domain.errors import LedgerError
+from smsledger.domain.event import Event, EventTypes
+from smsledger.domain.message import (
+    Message,
+    Queued,
+    fold,
+    record_deferred,
+    record_refused,
+    record_taken,
+    record_unknown,
+    start_sending,
+)
+from smsledger.domain.status import Status
+
+from .clock import Clock
+from .ledger import MessageLedger, MessageMissing
+from .ports import Carrier, Job, JobQueue, Outcome, Refused, Submission, Taken, TryLater, Unknown
+from .receipts import ReceiptIntake
+
+log = structlog.get_logger(__name__)
+
+Finished: TypeAlias = None
+"""Nothing is left to dispatch; a number instead says after how many seconds to look again."""
+
+
+class DispatchLimits(msgspec.Struct, frozen=True):
+    """The limits of one dispatcher."""
+
+    in_flight_max: int = 2_000
+    attempts_max: int = 20
+    ack_wait_s: float = 30.0
+    """Silence after which the queue gives a message to another dispatcher."""
+    retry_s_first: float = 1.0
+    retry_s_max: float = 300.0
+    fetch_wait_s: float = 1.0
+
+
+class Dispatcher:
+    """One dispatcher: `step` takes what there is room for; `run_in_flight` and `hold` keep what is under way."""
+
+    role = "dispatcher"
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        ledger: MessageLedger,
+        receipts: ReceiptIntake,
+        carrier_for: Callable[[Message], Carrier],
+        event_types: EventTypes[Event],
+        clock: Clock,
+        limits: DispatchLimits,
+    ) -> None:
+        self._queue = queue
+        self._ledger = ledger
+        self._receipts = receipts
+        self._carrier_for = carrier_for
+        self._event_types = event_types
+        self._clock = clock
+        self._limits = limits
+        self._lease = secrets.token_hex(8)
+        self._under_way: dict[asyncio.Task[None], Job] = {}
+        self.errors = 0
+        self.last_error: str | None = None
+
+    async def step(self) -> int:
+        """Take on as many jobs as there is room for; how many."""
+        room = self._limits.in_flight_max - len(self._under_way)
+        if room <= 0:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            return 0
+        jobs = await self._queue.fetch(room, self._limits.fetch_wait_s)
+        for job in jobs:
+            task = asyncio.create_task(self._handle(job))
+            self._under_way[task] = job
+            task.add_done_callback(self._under_way.pop)
+        return len(jobs)
+
+    async def hold(self) -> None:
+        """Keep telling the queue that what is under way is not abandoned; runs until cancelled."""
+        while True:
+            await asyncio.sleep(self._limits.ack_wait_s / 3)
+            for job in list(self._under_way.values()):
+                await job.still_working()
+
+    async def drain(self, wait_s: float) -> None:
+        """Let what is under way finish, for at most `wait_s`; what does not is given to another later."""
+        if self._under_way:
+            await asyncio.wait(list(self._under_way), timeout=wait_s)
+
+    async def _handle(self, job: Job) -> None:
+        try:
+            again_s = await self.dispatch(await self._message(job))
+        except MessageMissing:
+            # The stream has what the ledger never stored: somebody else's, or an older ledger's. Nothing to send.
+            log.error("queued_message_not_in_ledger", message_id=str(job.message_id))  # noqa: TRY400  # expected shape
+            again_s = None
+        except LedgerError as error:
+            again_s = self._limits.retry_s_first
+            self._note(error)
+        except Exception as error:  # the edge of this message's own loop: it comes again, and the fault is counted
+            again_s = self._limits.ack_wait_s
+            self._note(error)
+            log.exception("dispatch_failed", message_id=str(job.message_id))
+        if again_s is None:
+            await job.done()
+        else:
+            await job.again(again_s)
+
+    async def _message(self, job: Job) -> Message:
+        """A first delivery needs no reading: its event is the whole history, or the append will say otherwise."""
+        if job.redelivered:
+            return await self._ledger.get(job.message_id)
+        event = self._event_types.decode(job.queued.topic, job.queued.state)
+        message = fold(job.message_id, [event])
+        if message is None or not isinstance(event, Queued):
+            raise MessageMissing(message_id=job.message_id)
+        return message
+
+    async def dispatch(self, message: Message) -> float | Finished:
+        """Bring the message as far as it goes now; None when nothing is left to do, else seconds to wait."""
+        carrier = self._carrier_for(message)
+        while message.status in (Status.QUEUED, Status.SENDING):
+            if message.attempt_open:
+                resolved = await self._resolve(message, carrier)
+            else:
+                wait_s = self._seconds_until_due(message)
+                if wait_s > 0:
+                    return wait_s
+                resolved = await self._attempt(message, carrier)
+            if isinstance(resolved, float):
+                return resolved
+            message = resolved
+        return None
+
+    async def _attempt(self, message: Message, carrier: Carrier) -> Message | float:
+        """One attempt: take the message on in the ledger, call the carrier, record the answer."""
+        started = start_sending(message, carrier=carrier.name, lease=self._lease, at=self._clock())
+        sending = await self._ledger.try_change(message, started)
+        if sending is None:
+            current = await self._ledger.get(message.message_id)
+            # Somebody else has it: look again once they would have lost it.
+            return self._limits.ack_wait_s if current.attempt_open else current
+        return await self._record(sending, carrier, await carrier.submit(_submission(sending)))
+
+    async def _resolve(self, message: Message, carrier: Carrier) -> Message | float:
+        """An attempt's outcome is missing, because a process died or an answer was lost: find out, or say unknown."""
+        submission = _submission(message)
+        found = await carrier.look_up(submission)
+        if found is None:
+            found = TryLater("INTERRUPTED", "the attempt was interrupted before the carrier took the message", 0.0)
+        elif isinstance(found, Unknown):
+            if not carrier.idempotent:
+                return await self._ledger.change(message, self._unknown(found.reason))
+            found = await carrier.submit(submission)
+            if isinstance(found, TryLater):
+                # Says nothing about the earlier try: the question stays open until the carrier answers it.
+                return found.retry_after_s or self._limits.retry_s_first
+        return await self._record(message, carrier, found)
+
+    async def _record(self, message: Message, carrier: Carrier, outcome: Outcome) -> Message | float:
+        if isinstance(outcome, Unknown):
+            return self._limits.retry_s_first  # the attempt stays open and is resolved next
+        changed = await self._ledger.change(message, self._decision(carrier, outcome))
+        if isinstance(outcome, Taken):
+            self._receipts.remember(changed)
+        return changed
+
+    def _decision(self, carrier: Carrier, outcome: Taken | Refused | TryLater) -> Callable[[Message], Sequence[Event]]:
+        at = self._clock()
+
+        def decide(message: Message) -> Sequence[Event]:
+            if isinstance(outcome, Taken):
+                return record_taken(
+                    message,
+                    carrier=carrier.name,
+                    provider_message_id=outcome.provider_message_id,
+                    at=at,
+                    provider_at=outcome.provider_at,
+                )
+            if isinstance(outcome, Refused):
+                return record_refused(
+                    message, carrier=carrier.name, error_code=outcome.error_code, reason=outcome.reason, at=at
+                )
+            return record_deferred(
+                message,
+                error_code=outcome.error_code,
+                reason=outcome.reason,
+                at=at,
+                retry_at=at + timedelta(seconds=self._pause_s(message, outcome)),
+                attempts_max=self._limits.attempts_max,
+            )
+
+        return decide
+
+    def _unknown(self, reason: str) -> Callable[[Message], Sequence[Event]]:
+        at = self._clock()
+        return lambda message: record_unknown(message, reason=reason, at=at)
+
+    def _pause_s(self, message: Message, outcome: TryLater) -> float:
+        if outcome.retry_after_s is not None:
+            return outcome.retry_after_s
+        return min(self._limits.retry_s_first * 2 ** (message.attempt - 1), self._limits.retry_s_max)
+
+    def _seconds_until_due(self, message: Message) -> float:
+        if message.retry_at is None:
+            return 0.0
+        return (message.retry_at - self._clock()).total_seconds()
+
+    def _note(self, error: Exception) -> None:
+        self.errors += 1
+        self.last_error = str(error) or type(error).__name__
+        log.warning("dispatch_postponed", error=self.last_error)
+
+
+def _submission(message: Message) -> Submission:
+    return Submission(message.message_id, message.sender, message.recipient, message.body, message.attempt)

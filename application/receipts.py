@@ -1,0 +1,107 @@
+"""Takes in carriers' receipts: finds the message, lets the domain decide, parks what is too early.
+
+At-least-once: whoever calls `take` acknowledges to the carrier only afterwards; a repeated receipt changes nothing.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+
+from smsledger.domain.event import Event
+from smsledger.domain.message import Message, Receipt, ReceiptRefused, evolve, is_final, record_receipt
+
+from .clock import Clock
+from .ledger import MessageLedger
+from .ports import CarrierReceipt, EventReader, ParkedReceipts
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED_MAX = 20_000
+"""Messages kept in memory between the carrier's answer and its receipt (about 2 kB each)."""
+PARKED_BATCH = 500
+
+
+class ReceiptIntake:
+    """The way of a receipt into the ledger, the same for every carrier."""
+
+    role = "receipts"
+
+    def __init__(self, ledger: MessageLedger, reader: EventReader, parked: ParkedReceipts, clock: Clock) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._parked = parked
+        self._clock = clock
+        self._remembered: OrderedDict[str, Message] = OrderedDict()
+
+    def remember(self, message: Message) -> None:
+        """The carrier just took `message` on: its receipts need no reading. Only a cache; conflicts correct it."""
+        self._remembered[f"{message.carrier}:{message.provider_message_id}"] = message
+        if len(self._remembered) > REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+
+    async def take(self, receipts: Sequence[CarrierReceipt]) -> None:
+        """Record what the receipts say, or park them. Raises only where they must be sent again."""
+        states = [self._remembered.get(receipt.reference) for receipt in receipts]
+        missing = [receipt.reference for receipt, state in zip(receipts, states, strict=True) if state is None]
+        known = await self._reader.by_carrier_references(missing) if missing else {}
+        await self._take_known(
+            [
+                (receipt, state.message_id if state else known[receipt.reference])
+                for receipt, state in zip(receipts, states, strict=True)
+                if state or receipt.reference in known
+            ]
+        )
+        early = [receipt for receipt in receipts if receipt.reference in missing and receipt.reference not in known]
+        if early:
+            await self._parked.park(early)
+
+    async def step(self) -> int:
+        """Apply parked receipts whose message has become known; how many."""
+        found = await self._parked.known(PARKED_BATCH)
+        if found:
+            await self._take_known([(receipt, message_id) for _, receipt, message_id in found])
+            await self._parked.forget([number for number, _, _ in found])
+        return len(found)
+
+    async def _take_known(self, receipts: Sequence[tuple[CarrierReceipt, UUID]]) -> None:
+        by_message: dict[UUID, list[CarrierReceipt]] = {}
+        for receipt, message_id in receipts:
+            by_message.setdefault(message_id, []).append(receipt)
+        unread = [m for m, given in by_message.items() if given[0].reference not in self._remembered]
+        states = await self._ledger.load(unread) if unread else {}
+        await asyncio.gather(*[self._apply(states.get(m), given) for m, given in by_message.items()])
+
+    async def _apply(self, message: Message | None, receipts: Sequence[CarrierReceipt]) -> None:
+        reference = receipts[0].reference
+        message = message or self._remembered[reference]
+        at = self._clock()
+
+        def decide(current: Message) -> Sequence[Event]:
+            events: list[Event] = []
+            for receipt in receipts:
+                for event in record_receipt(current, _receipt(receipt), at=at):
+                    events.append(event)
+                    current = evolve(current, current.message_id, event)
+            return events
+
+        try:
+            message = await self._ledger.change(message, decide)
+        except ReceiptRefused as refusal:
+            log.warning("receipt_refused", carrier=receipts[0].carrier, reason=str(refusal))
+        if is_final(message):
+            self._remembered.pop(reference, None)
+        elif reference in self._remembered:
+            self._remembered[reference] = message
+
+
+def _receipt(receipt: CarrierReceipt) -> Receipt:
+    return Receipt(
+        status=receipt.status,
+        carrier=receipt.carrier,
+        error_code=receipt.error_code,
+        reason=receipt.reason,
+        provider_at=receipt.provider_at,
+    )
