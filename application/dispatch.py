@@ -163,15 +163,17 @@ class Dispatcher:
         submission = _submission(message)
         found = await carrier.look_up(submission)
         if found is None:
-            found = TryLater("INTERRUPTED", "the attempt was interrupted before the carrier took the message", 0.0)
-        elif isinstance(found, Unknown):
-            if not carrier.idempotent:
-                return await self._ledger.change(message, self._unknown(found.reason))
-            found = await carrier.submit(submission)
-            if isinstance(found, TryLater):
-                # Says nothing about the earlier try: the question stays open until the carrier answers it.
-                return found.retry_after_s or self._limits.retry_s_first
-        return await self._record(message, carrier, found)
+            never = TryLater("INTERRUPTED", "the attempt was interrupted before the carrier took the message", 0.0)
+            return await self._record(message, carrier, never)
+        if not isinstance(found, Unknown):
+            return await self._record(message, carrier, found)
+        if not carrier.idempotent:
+            return await self._ledger.change(message, self._unknown(found.reason))
+        outcome = await carrier.submit(submission)
+        if isinstance(outcome, TryLater):
+            # Says nothing about the earlier try: the question stays open until the carrier answers it.
+            return outcome.retry_after_s or self._limits.retry_s_first
+        return await self._record(message, carrier, outcome)
 
     async def _record(self, message: Message, carrier: Carrier, outcome: Outcome) -> Message | float:
         if isinstance(outcome, Unknown):
@@ -215,7 +217,7 @@ class Dispatcher:
     def _pause_s(self, message: Message, outcome: TryLater) -> float:
         if outcome.retry_after_s is not None:
             return outcome.retry_after_s
-        return min(self._limits.retry_s_first * 2 ** (message.attempt - 1), self._limits.retry_s_max)
+        return min(self._limits.retry_s_first * 2.0 ** (message.attempt - 1), self._limits.retry_s_max)
 
     def _seconds_until_due(self, message: Message) -> float:
         if message.retry_at is None:

@@ -70,13 +70,13 @@ class ReceiptIntake:
         by_message: dict[UUID, list[CarrierReceipt]] = {}
         for receipt, message_id in receipts:
             by_message.setdefault(message_id, []).append(receipt)
-        unread = [m for m, given in by_message.items() if given[0].reference not in self._remembered]
-        states = await self._ledger.load(unread) if unread else {}
-        await asyncio.gather(*[self._apply(states.get(m), given) for m, given in by_message.items()])
+        states = {m: self._remembered.get(given[0].reference) for m, given in by_message.items()}
+        unread = [message_id for message_id, state in states.items() if state is None]
+        states |= await self._ledger.load(unread) if unread else {}
+        await asyncio.gather(*[self._apply(state, by_message[m]) for m, state in states.items() if state])
 
-    async def _apply(self, message: Message | None, receipts: Sequence[CarrierReceipt]) -> None:
+    async def _apply(self, message: Message, receipts: Sequence[CarrierReceipt]) -> None:
         reference = receipts[0].reference
-        message = message or self._remembered[reference]
         at = self._clock()
 
         def decide(current: Message) -> Sequence[Event]:
