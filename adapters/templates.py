@@ -1,0 +1,85 @@
+"""Templates in Liquid, compiled once. Plain ones (text and `{{ name }}` only) are joined without the engine.
+
+No template storage here, and no autoescaping: an SMS is not HTML.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from liquid import Environment, StrictDefaultUndefined
+from liquid.exceptions import LiquidError, UndefinedError
+
+from smsledger.application.directory import CompiledTemplate, MissingVariable, TemplateFailed
+
+_PLAIN_OUTPUT = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+_ANY_MARKUP = re.compile(r"\{\{|\{%")
+# Words with a meaning of their own in Liquid; a variable of that name is the engine's business.
+_LITERALS = frozenset({"true", "false", "nil", "null", "empty", "blank", "and", "or", "not", "contains", "if", "else"})
+_UNDEFINED_NAME = re.compile(r"'([^']+)' is undefined")
+
+
+class _SmsEnvironment(Environment):
+    """Liquid with limits: a template cannot exhaust time or memory."""
+
+    loop_iteration_limit = 1_000
+    output_stream_limit = 20_000
+    local_namespace_limit = 20_000
+    context_depth_limit = 10
+
+
+_environment = _SmsEnvironment(undefined=StrictDefaultUndefined, strict_filters=True)
+
+
+class LiquidTemplate:
+    """Any template, rendered by the engine."""
+
+    def __init__(self, source: str) -> None:
+        try:
+            self._template = _environment.from_string(source)
+        except LiquidError as error:
+            raise TemplateFailed(reason=str(error)) from None
+
+    def render(self, model: Mapping[str, Any]) -> str:
+        """See CompiledTemplate."""
+        try:
+            return self._template.render(**model)
+        except UndefinedError as error:
+            named = _UNDEFINED_NAME.search(str(error))
+            raise MissingVariable(variable=named.group(1) if named else str(error)) from None
+        except LiquidError as error:
+            raise TemplateFailed(reason=str(error)) from None
+
+
+class PlainTemplate:
+    """A template of text and plain variables; anything but strings and integers goes through the engine."""
+
+    def __init__(self, source: str) -> None:
+        # split() with one group: text, name, text, name, …, text
+        pieces = _PLAIN_OUTPUT.split(source)
+        self._texts = pieces[0::2]
+        self._names = pieces[1::2]
+        self._engine = LiquidTemplate(source)
+
+    def render(self, model: Mapping[str, Any]) -> str:
+        """See CompiledTemplate."""
+        parts = [self._texts[0]]
+        for name, text in zip(self._names, self._texts[1:], strict=True):
+            value = model.get(name)
+            if type(value) is str:
+                parts.append(value)
+            elif type(value) is int:
+                parts.append(str(value))
+            else:
+                return self._engine.render(model)
+            parts.append(text)
+        return "".join(parts)
+
+
+def compile_template(source: str) -> CompiledTemplate:
+    """The template behind `source`. Raises TemplateFailed where it is not valid Liquid."""
+    names = set(_PLAIN_OUTPUT.findall(source))
+    rest = _PLAIN_OUTPUT.sub("", source)
+    if _ANY_MARKUP.search(rest) or names & _LITERALS:
+        return LiquidTemplate(source)
+    return PlainTemplate(source)

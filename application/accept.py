@@ -1,0 +1,194 @@
+"""Accepting messages: check, choose, render, decide, and make durable in one transaction. The hot path.
+
+It answers after the commit and waits for nothing else: no stream, no projection, no carrier.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from smsledger.domain.errors import LedgerError
+from smsledger.domain.message import Queued
+from smsledger.domain.phone_number import PhoneNumber
+from smsledger.domain.segments import count_segments
+from smsledger.domain.sender import choose_sender
+
+from .clock import Clock
+from .directory import ApiKey, Organization, Sender, Template
+from .ports import Append, Appended, Appender
+
+TAG_CHARACTERS_MAX = 255
+METADATA_BYTES_MAX = 4_096
+MODEL_BYTES_MAX = 16_384
+SEGMENTS_MAX = 10
+"""A longer body is a mistake far more often than a message; carriers cut at about 1,600 characters."""
+
+
+class SendCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks for (seed "Send SMS", body parameters)."""
+
+    to: str
+    template_alias: str | None = None
+    template_id: int | None = None
+    template_model: dict[str, Any] = {}
+    tag: str | None = None
+    metadata: dict[str, Any] = {}
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The message is durable."""
+
+    message_id: UUID
+    at: datetime
+    position: int
+
+
+class NumberReader(Protocol):
+    """Knows phone numbers."""
+
+    def parse(self, value: str) -> PhoneNumber:
+        """The number in `value`. Raises InvalidPhoneNumber."""
+        ...
+
+
+class Accept:
+    """Accepts messages for an organization."""
+
+    def __init__(self, appender: Appender, numbers: NumberReader, new_id: Callable[[], UUID], clock: Clock) -> None:
+        self._appender = appender
+        self._numbers = numbers
+        self._new_id = new_id
+        self._clock = clock
+        self._encode = msgspec.json.Encoder().encode
+
+    async def accept(
+        self, organization: Organization, key: ApiKey, commands: Sequence[SendCommand | LedgerError]
+    ) -> Sequence[Accepted | LedgerError]:
+        """Accept `commands` in one transaction; per command what became of it, in order.
+
+        A command that cannot be accepted harms no other; one that is already an error is passed through.
+        Raises SmsNotEnabled for all, and what the appender raises.
+        """
+        if not organization.sms_enabled:
+            raise SmsNotEnabled
+        at = self._clock()
+        results: list[Accepted | LedgerError] = []
+        appends: list[Append] = []
+        places: list[int] = []
+        for place, command in enumerate(commands):
+            if isinstance(command, LedgerError):
+                results.append(command)
+                continue
+            message_id = self._new_id()
+            try:
+                event = self._decide(organization, key, command, at)
+            except LedgerError as error:
+                results.append(error)
+                continue
+            appends.append(Append(message_id, organization.organization_id, 1, (event,)))
+            places.append(place)
+            results.append(Accepted(message_id, at, 0))
+        for place, append, stored in zip(places, appends, await self._appender.append(appends), strict=True):
+            results[place] = (
+                Accepted(append.aggregate_id, at, stored.position) if isinstance(stored, Appended) else stored
+            )
+        return results
+
+    def _decide(self, organization: Organization, key: ApiKey, command: SendCommand, at: datetime) -> Queued:
+        self._check(command)
+        number = self._numbers.parse(command.to)
+        template = _template(organization, command)
+        sender, why = _sender(organization, number)
+        body = template.compiled.render(command.template_model)
+        segments = count_segments(body)
+        if not 1 <= segments.count <= SEGMENTS_MAX or not body:
+            raise BodyLength(segments=segments.count if body else 0, segments_max=SEGMENTS_MAX)
+        return Queued(
+            at=at,
+            organization_id=organization.organization_id,
+            sender=sender.sender,
+            sender_reason=why,
+            recipient=number.e164,
+            country=number.country,
+            body=body,
+            encoding=segments.encoding,
+            segments=segments.count,
+            template_id=template.template_id,
+            template_version=template.version,
+            template_alias=command.template_alias,
+            template_model=command.template_model,
+            tag=command.tag,
+            metadata=command.metadata,
+            key_id=key.key_id,
+        )
+
+    def _check(self, command: SendCommand) -> None:
+        if command.tag is not None and not 0 < len(command.tag) <= TAG_CHARACTERS_MAX:
+            raise InvalidField(field="tag", problem=f"expected 1 to {TAG_CHARACTERS_MAX} characters")
+        if command.tag is not None and "\x00" in command.tag:
+            raise InvalidField(field="tag", problem="the character U+0000 cannot be stored")
+        if command.metadata and len(self._encode(command.metadata)) > METADATA_BYTES_MAX:
+            raise InvalidField(field="metadata", problem=f"at most {METADATA_BYTES_MAX} bytes as JSON")
+        if command.template_model and len(self._encode(command.template_model)) > MODEL_BYTES_MAX:
+            raise InvalidField(field="templateModel", problem=f"at most {MODEL_BYTES_MAX} bytes as JSON")
+
+
+def _template(organization: Organization, command: SendCommand) -> Template:
+    if (command.template_alias is None) == (command.template_id is None):
+        raise InvalidField(field="templateAlias", problem="give either templateAlias or templateId")
+    if command.template_alias is not None:
+        template = organization.templates_by_alias.get(command.template_alias)
+    else:
+        template = organization.templates_by_id.get(command.template_id or 0)
+    if template is None:
+        raise TemplateNotFound(template=command.template_alias or command.template_id)
+    if not template.approved:
+        raise TemplateNotApproved(template=command.template_alias or command.template_id)
+    return template
+
+
+def _sender(organization: Organization, number: PhoneNumber) -> tuple[Sender, str]:
+    senders = organization.senders.get(number.country)
+    if not senders:
+        raise NoPoolNumber(country=number.country)
+    sender = choose_sender(senders, number.e164)
+    return sender, f"{'pool' if sender.pooled else 'own'} number for {number.country}"
+
+
+class InvalidField(LedgerError):
+    """A field of the request has a value that cannot be used."""
+
+    message = "{field}: {problem}"
+
+
+class SmsNotEnabled(LedgerError):
+    """The organization may not send."""
+
+    message = "SMS is not enabled for this organization"
+
+
+class TemplateNotFound(LedgerError):
+    """There is no such template, in the pool or of the organization."""
+
+    message = "template `{template}` not found: check templateAlias or templateId"
+
+
+class TemplateNotApproved(LedgerError):
+    """The template exists and the organization may not use it."""
+
+    message = "template `{template}` is not approved for this organization"
+
+
+class NoPoolNumber(LedgerError):
+    """Nothing to send from."""
+
+    message = "no sender number is available for country {country}"
+
+
+class BodyLength(LedgerError):
+    """The rendered body is empty or too long."""
+
+    message = "the rendered body needs {segments} segments; 1 to {segments_max} are sent"
