@@ -16,7 +16,7 @@ _PLAIN_OUTPUT = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _ANY_MARKUP = re.compile(r"\{\{|\{%")
 # Words with a meaning of their own in Liquid; a variable of that name is the engine's business.
 _LITERALS = frozenset({"true", "false", "nil", "null", "empty", "blank", "and", "or", "not", "contains", "if", "else"})
-_UNDEFINED_NAME = re.compile(r"'([^']+)' is undefined")
+_UNDEFINED_NAME = re.compile(r"^'?([^\s']+)'? is undefined")
 
 
 class _SmsEnvironment(Environment):
@@ -38,7 +38,7 @@ class LiquidTemplate:
         try:
             self._template = _environment.from_string(source)
         except LiquidError as error:
-            raise TemplateFailed(reason=str(error)) from None
+            raise TemplateFailed(reason=_first_line(error)) from None
 
     def render(self, model: Mapping[str, Any]) -> str:
         """See CompiledTemplate."""
@@ -46,9 +46,9 @@ class LiquidTemplate:
             return self._template.render(**model)
         except UndefinedError as error:
             named = _UNDEFINED_NAME.search(str(error))
-            raise MissingVariable(variable=named.group(1) if named else str(error)) from None
+            raise MissingVariable(variable=named.group(1) if named else _first_line(error)) from None
         except LiquidError as error:
-            raise TemplateFailed(reason=str(error)) from None
+            raise TemplateFailed(reason=_first_line(error)) from None
 
 
 class PlainTemplate:
@@ -83,3 +83,8 @@ def compile_template(source: str) -> CompiledTemplate:
     if _ANY_MARKUP.search(rest) or names & _LITERALS:
         return LiquidTemplate(source)
     return PlainTemplate(source)
+
+
+def _first_line(error: LiquidError) -> str:
+    """What went wrong, without the engine's drawing of where."""
+    return str(error).partition("\n")[0]

@@ -1,0 +1,1 @@
+"""What is measured, against which floors, and how: `python -m benchmarks --help`."""
