@@ -41,7 +41,7 @@ check-pyright: venv-dev
 	@$(BIN)/pyright
 
 check-imports: venv-dev
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 check-hosts: venv-dev
 	@$(BIN)/python .ci/no_registry_hosts.py
