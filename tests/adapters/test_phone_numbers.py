@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 
 import phonenumbers
 import pytest
@@ -154,6 +155,85 @@ def numbers_behind_a_prefix(draw: st.DrawFn) -> str:
     national = draw(st.sampled_from([national for code, national in examples() if code == calling_code]))
     kept = draw(st.integers(0, len(national)))
     return f"+{calling_code}{prefix}{national[len(national) - kept :]}"
+
+
+# What parsing strips, and the rule by which it transforms what it does not strip.
+INVENTED_PREFIXES: list[tuple[str | None, str | None]] = [
+    (None, None),
+    ("0", None),
+    ("1", None),
+    ("0|12", None),
+    ("0(1)?", None),
+    ("(12)|0", None),
+    ("(?:0(1?))?", r"2\1"),
+    (r"0(1\d{2})", r"\1"),
+    (r"([12]\d)$", r"01\1"),
+    ("0?(?:(1)2)?", r"0\1"),
+]
+INVENTED_PATTERNS = [
+    r"0\d\d",
+    r"1\d{2,3}",
+    r"[12]\d{1,2}",
+    r"(?:01|2)\d\d",
+    r"[01]2\d{1,3}",
+    r"\d{3}",
+    r"(0|1)(2\d)+",
+]
+
+
+def invented_kinds() -> st.SearchStrategy[PhoneNumberDesc]:
+    lengths = st.sampled_from([(), (3,), (2, 3), (3, 4), (2, 3, 4, 5)])
+    return st.builds(
+        PhoneNumberDesc,
+        national_number_pattern=st.sampled_from(INVENTED_PATTERNS),
+        possible_length=lengths,
+    )
+
+
+@st.composite
+def invented_plans(draw: st.DrawFn) -> list[PhoneMetadata]:
+    """Up to three countries that share a calling code, with plans more tangled than any real one."""
+    invented = []
+    for country in ("QA1", "QA2", "QA3")[: draw(st.integers(1, 3))]:
+        prefix, transform_rule = draw(st.sampled_from(INVENTED_PREFIXES))
+        general = PhoneNumberDesc(
+            national_number_pattern=draw(st.sampled_from([r"\d{2,5}", r"[01]\d{2,3}", r"0?[12]\d{2}"])),
+            possible_length=draw(st.sampled_from([(3,), (2, 3, 4), (3, 5)])),
+            possible_length_local_only=draw(st.sampled_from([(), (2,)])),
+        )
+        invented.append(
+            PhoneMetadata(
+                id=country,
+                country_code=999,
+                general_desc=general,
+                fixed_line=draw(invented_kinds()),
+                mobile=draw(invented_kinds()),
+                voip=draw(st.none() | invented_kinds()),
+                national_prefix_for_parsing=prefix,
+                national_prefix_transform_rule=transform_rule,
+                leading_digits=draw(st.sampled_from([None, "1", "0|21", "[02]"])),
+                register=False,
+            )
+        )
+    return invented
+
+
+@settings(max_examples=200, deadline=None)
+@given(invented_plans())
+def test_all_numbers_of_plans_that_could_be_are_decided_as_the_package_decides(
+    invented: list[PhoneMetadata],
+) -> None:
+    """Today's plans hardly use what metadata may say; tomorrow's release of the package may use any of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(COUNTRY_CODE_TO_REGION_CODE, 999, tuple(metadata.id for metadata in invented))
+        for metadata in invented:
+            patch.setitem(PhoneMetadata._region_metadata, metadata.id, metadata)
+        numbers = E164Numbers()
+        for length in (2, 3, 4, 5):
+            for digits in product("012", repeat=length):
+                value = f"+999{''.join(digits)}"
+                got = numbers.match(value)
+                assert got is None or got == by_package(value), value
 
 
 def test_every_example_number_of_every_plan_is_decided_as_the_package_decides() -> None:
