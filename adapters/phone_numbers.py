@@ -96,8 +96,8 @@ class _NumberingPlan:
 
     def __init__(self, calling_code: int, countries: tuple[str, ...]) -> None:
         self.calling_code = calling_code
-        # Read by the number of the group that matched: from 1, or 0 for a lone country, which has no group.
-        self.countries = (countries[0], *countries)
+        # Read by the number of the group that matched, which counts from 1.
+        self.countries = ("", *countries)
         self.matchers: dict[int, _Matcher] = {}
 
     def compile(self, length: int) -> _Matcher:
@@ -116,9 +116,8 @@ class _NumberingPlan:
         main = plans[0]
         if main is None:
             return _NOTHING
-        valid = _valid_in_first_of(plans, digits) if len(plans) > 1 else _valid(main, digits)
         # Only ASCII digits, and how many: said here, so that it does not hang on how the metadata is written.
-        return rf"\+{code}(?=\d{{{digits}}}\Z){_not_rewritten(main, code)}(?:{valid})"
+        return rf"\+{code}(?=\d{{{digits}}}\Z){_not_rewritten(main, code)}(?:{_valid_in_first_of(plans, digits)})"
 
 
 def _not_rewritten(main: PhoneMetadata, calling_code: int) -> str:
@@ -140,7 +139,7 @@ def _not_rewritten(main: PhoneMetadata, calling_code: int) -> str:
 
 
 def _valid_in_first_of(plans: list[PhoneMetadata | None], digits: int) -> str:
-    """An expression for: valid in one of the countries that share a calling code, in a group for each.
+    """An expression for: valid in one of a calling code's countries, in a group for each.
 
     It belongs to the first country whose leading digits it has or, where a country names none, in which it is
     valid. Leading digits settle it: it is valid in that country or not at all (`region_code_for_number`).
