@@ -117,7 +117,8 @@ class _NumberingPlan:
         if main is None:
             return _NOTHING
         # Only ASCII digits, and how many: said here, so that it does not hang on how the metadata is written.
-        return rf"\+{code}(?=\d{{{digits}}}\Z){_not_rewritten(main, code)}(?:{_valid_in_first_of(plans, digits)})"
+        text = rf"\+{code}(?=\d{{{digits}}}\Z)"
+        return f"{text}{_not_rewritten(main, code)}(?:{_valid_in_first_of(plans, digits)})"
 
 
 def _not_rewritten(main: PhoneMetadata, calling_code: int) -> str:

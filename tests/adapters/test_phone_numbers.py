@@ -219,7 +219,7 @@ def invented_plans(draw: st.DrawFn) -> list[PhoneMetadata]:
     return invented
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(invented_plans())
 def test_all_numbers_of_plans_that_could_be_are_decided_as_the_package_decides(
     invented: list[PhoneMetadata],
