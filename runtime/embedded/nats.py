@@ -11,7 +11,7 @@ import secrets
 import signal
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -37,7 +37,7 @@ END_OF_PREDECESSOR: tuple[Step, ...] = ((signal.SIGTERM, 15.0), (signal.SIGKILL,
 class EmbeddedNats:
     """A running server. `url` carries the password, since every user of the machine can reach the port."""
 
-    url: str
+    url: str = field(repr=False)
     process: "subprocess.Popen[bytes]"
     log: Path
     port: int

