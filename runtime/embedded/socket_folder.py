@@ -42,7 +42,7 @@ def make_socket_folder(data_folder: Path, account: Account | None) -> Path:
 
 
 def _place(data_folder: Path, account: Account | None) -> Path:
-    for place in (Path(tempfile.gettempdir()), Path("/tmp")):
+    for place in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - mkdtemp makes the name in it
         socket_bytes = len(os.fsencode(place / f"{PREFIX}12345678" / SOCKET_NAME))
         if (
             place.is_dir()

