@@ -27,8 +27,8 @@ SEGMENTS_MAX = 10
 """A longer body is a mistake far more often than a message; carriers cut at about 1,600 characters."""
 
 
-class SendCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client asks for (seed "Send SMS", body parameters)."""
+class SendCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a client asks for (seed "Send SMS", body parameters, whose names it has on the wire)."""
 
     to: str
     template_alias: str | None = None

@@ -67,6 +67,10 @@ class EventReader(Protocol):
         """The events of each aggregate, in version order; aggregates without events are left out."""
         ...
 
+    async def history(self, aggregate_id: UUID) -> list[Stored]:
+        """All events of one aggregate in version order, not decoded."""
+        ...
+
     async def after(self, position: int, limit: int) -> list[Stored]:
         """Up to `limit` events with positions greater than `position`, in position order, not decoded."""
         ...

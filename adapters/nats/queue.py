@@ -18,10 +18,11 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from smsledger.application import cloud_events
 from smsledger.application.ports import StreamUnavailable
 from smsledger.domain.event import Stored
 
-from . import cloud_events
+from . import subjects
 from .stream import NATS_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -107,8 +108,7 @@ class JetStreamQueue:
         except NATS_ERRORS as error:
             self._pull_until = 0.0
             raise StreamUnavailable(reason=str(error) or type(error).__name__) from error
-        jobs = [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
-        return jobs
+        return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
 
     async def close(self) -> None:
         """Stop taking messages; those not answered come again to another dispatcher."""
@@ -136,7 +136,7 @@ class JetStreamQueue:
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self._options.ack_wait_s,
             max_ack_pending=self._options.ack_pending_max,
-            filter_subject=f"{cloud_events.SUBJECT_PREFIX}.*.queued",
+            filter_subject=subjects.QUEUED,
         )
         try:
             await self._js.consumer_info(self._options.stream, self._options.durable)

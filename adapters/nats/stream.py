@@ -16,10 +16,11 @@ import uuid_utils
 from nats.aio.client import Client
 from nats.js.api import StorageType, StreamConfig
 
+from smsledger.application import cloud_events
 from smsledger.application.ports import StreamMoved, StreamUnavailable
 from smsledger.domain.event import Stored
 
-from . import cloud_events
+from . import subjects
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,7 @@ class JetStreamStream:
                 headers = {_BATCH_ID: batch_id, _BATCH_SEQUENCE: str(i + 1), MESSAGE_ID: str(event.position)}
                 if i == 0:
                     headers[_EXPECTED_LAST] = str(self._last_sequence)
-                subject, payload = cloud_events.nats_subject(event), cloud_events.encode(event)
+                subject, payload = subjects.subject_of(event), cloud_events.encode(event)
                 if i < last:
                     await self._client.publish(subject, payload, headers=headers)
                 else:
@@ -103,7 +104,7 @@ class JetStreamStream:
             return await self._js.add_stream(
                 StreamConfig(
                     name=self._options.name,
-                    subjects=[f"{cloud_events.SUBJECT_PREFIX}.>"],
+                    subjects=[subjects.ALL],
                     storage=StorageType.FILE,
                     num_replicas=self._options.replicas,
                     max_age=self._options.max_age_s,

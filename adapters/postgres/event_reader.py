@@ -47,6 +47,12 @@ class PostgresEventReader:
             found.setdefault(row[1], []).append(self._recorded(row))
         return found
 
+    async def history(self, aggregate_id: UUID) -> list[Stored]:
+        """See the port."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(_LOAD, [UuidArray.of([aggregate_id])], binary=True)
+            return [Stored(*row) for row in await cursor.fetchall()]
+
     async def after(self, position: int, limit: int) -> list[Stored]:
         """See the port."""
         async with self._pool.connection() as conn:

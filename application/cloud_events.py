@@ -12,8 +12,6 @@ from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Stored, event_name
 from smsledger.domain.ids import parse_message_id, render_message_id
 
-SUBJECT_PREFIX = "sms.v1"
-
 
 class CloudEvent(msgspec.Struct, frozen=True):
     """What a subscriber reads."""
@@ -78,8 +76,3 @@ def decode(payload: bytes) -> Stored:
     return Stored(
         found.position, message_id, found.version, found.topic, found.organization, found.time, bytes(found.data)
     )
-
-
-def nats_subject(event: Stored) -> str:
-    """`sms.v1.<organization>.<event type>`; message ids stay out, they would make millions of subjects."""
-    return f"{SUBJECT_PREFIX}.{event.organization_id}.{event_name(event.topic)}"

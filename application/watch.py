@@ -1,0 +1,87 @@
+"""The watchdog: nothing stays where it is for ever.
+
+It looks after messages that were accepted long ago and not dispatched (their place in the queue was lost), and
+after sent ones whose receipt never came. It finds them in the read model and decides on their own events.
+"""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from smsledger.domain.message import record_overdue
+from smsledger.domain.status import Status
+
+from .clock import Clock
+from .dispatch import Dispatcher
+from .ledger import MessageLedger
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+LOOK_S = 5.0
+"""Seconds between two looks."""
+
+
+class OpenMessages(Protocol):
+    """Finds messages that have stood in a status for long."""
+
+    async def standing(self, statuses: tuple[Status, ...], before: datetime, limit: int) -> list[UUID]:
+        """Up to `limit` outbound messages in one of `statuses` since before `before`, oldest first."""
+        ...
+
+
+class Watchdog:
+    """One step looks at one batch of each kind, at most every LOOK_S seconds."""
+
+    role = "watchdog"
+
+    def __init__(
+        self,
+        found: OpenMessages,
+        ledger: MessageLedger,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        *,
+        stuck_s: float,
+        receipt_wait_s: int,
+    ) -> None:
+        self._open = found
+        self._ledger = ledger
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._stuck_s = stuck_s
+        self._receipt_wait_s = receipt_wait_s
+        self._next_look: datetime | None = None
+
+    async def step(self) -> int:
+        """Look after what stands still; how many messages changed."""
+        now = self._clock()
+        if self._next_look is not None and now < self._next_look <= now + timedelta(seconds=LOOK_S):
+            return 0
+        changed = await self._dispatch_forgotten(now) + await self._expire_receipts(now)
+        if changed == 0:
+            self._next_look = now + timedelta(seconds=LOOK_S)
+        return changed
+
+    async def _dispatch_forgotten(self, now: datetime) -> int:
+        before = now - timedelta(seconds=self._stuck_s)
+        ids = await self._open.standing((Status.QUEUED, Status.SENDING), before, BATCH)
+        changed = 0
+        for message in (await self._ledger.load(ids)).values():
+            if message.updated_at < before:
+                log.warning("forgotten_message", message_id=str(message.message_id), status=message.status)
+                changed += await self._dispatcher.dispatch(message) is None
+        return changed
+
+    async def _expire_receipts(self, now: datetime) -> int:
+        before = now - timedelta(seconds=self._receipt_wait_s)
+        ids = await self._open.standing((Status.SENT,), before, BATCH)
+        changed = 0
+        for message in (await self._ledger.load(ids)).values():
+            after = await self._ledger.change(
+                message, lambda current: record_overdue(current, at=now, waited_s=self._receipt_wait_s)
+            )
+            changed += after.version > message.version
+        return changed

@@ -1,0 +1,43 @@
+"""Who is asking: the API key of a request, and whether its kind may do what it asks."""
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from smsledger.application.directory import ApiKey, KeyKind
+
+from .errors import Forbidden, Unauthorized
+from .services import Services
+
+SMS_KINDS = frozenset({KeyKind.SENDING, KeyKind.SERVER})
+"""Seed "Authentication": both can access the SMS endpoints."""
+
+_BEARER = b"bearer "
+_KEY_BYTES_MAX = 200
+
+
+async def require_key(
+    connection: ASGIConnection[Any, Any, Any, Any], services: Services, kinds: frozenset[KeyKind] = SMS_KINDS
+) -> ApiKey:
+    """The key of the request. Raises Unauthorized and Forbidden."""
+    presented = _presented(connection.scope["headers"])
+    key = await services.directory.key(presented) if presented else None
+    if key is None:
+        raise Unauthorized
+    if key.kind not in kinds and key.kind is not KeyKind.ADMIN:
+        raise Forbidden(kind=key.kind)
+    return key
+
+
+def _presented(headers: Any) -> str:
+    for name, value in headers:
+        if name == b"authorization" and value[:7].lower() == _BEARER:
+            return _text(value[7:].strip())
+        if name == b"x-api-key":
+            return _text(value.strip())
+    return ""
+
+
+def _text(value: bytes) -> str:
+    """What cannot be a key (too long, not ASCII) is none."""
+    return value.decode() if len(value) <= _KEY_BYTES_MAX and value.isascii() else ""

@@ -1,0 +1,163 @@
+"""The one table of HTTP statuses and error codes, and the seed's error envelope around them.
+
+Messages come from the errors themselves; nothing here words one, save for what the framework raises.
+"""
+
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from smsledger.application import accept, directory, ledger, ports
+from smsledger.domain.errors import LedgerError
+from smsledger.domain.ids import InvalidMessageId
+from smsledger.domain.phone_number import InvalidPhoneNumber
+from smsledger.projections.messages import InvalidPage
+from smsledger.projections.page_cursor import InvalidCursor
+
+log = structlog.get_logger(__name__)
+
+OK = 0
+ITEM_INVALID = 1000
+"""`errorCode` of a batch item that is refused for a reason the page has no code for."""
+
+
+class InvalidRequest(LedgerError):
+    """The request's body or parameters cannot be used."""
+
+    message = "{problem}"
+
+
+class Unauthorized(LedgerError):
+    """No key, or one that is not known."""
+
+    message = "invalid or missing API key: send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
+
+
+class Forbidden(LedgerError):
+    """The key is good and may not do this."""
+
+    message = "a {kind} key may not do this"
+
+
+class MessageNotFound(LedgerError):
+    """No such message, or another organization's: the answer is the same."""
+
+    message = "message not found"
+
+
+class ProjectionBehind(LedgerError):
+    """The list has not come to the position that the client has seen."""
+
+    message = "the list has not reached position {position} within {waited_s} s: try again, or leave the header out"
+
+
+class ErrorKind(msgspec.Struct, frozen=True):
+    """How an error is answered."""
+
+    status: int
+    code: str
+    number: int | None = None
+    """The seed's numeric code, where it has one."""
+    retry_after_s: int | None = None
+    field: str | None = None
+    """The field that is at fault, where the error itself does not know it."""
+
+
+ERRORS: dict[type[LedgerError], ErrorKind] = {
+    InvalidRequest: ErrorKind(400, "INVALID_REQUEST", ITEM_INVALID),
+    accept.InvalidField: ErrorKind(400, "INVALID_REQUEST", ITEM_INVALID),
+    accept.BodyLength: ErrorKind(400, "INVALID_REQUEST", ITEM_INVALID),
+    directory.MissingVariable: ErrorKind(400, "INVALID_REQUEST", ITEM_INVALID),
+    directory.TemplateFailed: ErrorKind(400, "INVALID_REQUEST", ITEM_INVALID),
+    InvalidCursor: ErrorKind(400, "INVALID_REQUEST"),
+    InvalidPage: ErrorKind(400, "INVALID_REQUEST"),
+    InvalidPhoneNumber: ErrorKind(400, "INVALID_REQUEST", 1001, field="to"),
+    accept.TemplateNotFound: ErrorKind(404, "TEMPLATE_NOT_FOUND", 1002),
+    accept.TemplateNotApproved: ErrorKind(403, "TEMPLATE_NOT_APPROVED", 1003),
+    accept.NoPoolNumber: ErrorKind(400, "NO_POOL_NUMBER", 1004),
+    accept.SmsNotEnabled: ErrorKind(403, "SMS_NOT_ENABLED", 1005),
+    Unauthorized: ErrorKind(401, "UNAUTHORIZED"),
+    Forbidden: ErrorKind(403, "FORBIDDEN"),
+    directory.OrganizationMissing: ErrorKind(401, "UNAUTHORIZED"),
+    MessageNotFound: ErrorKind(404, "MESSAGE_NOT_FOUND"),
+    InvalidMessageId: ErrorKind(404, "MESSAGE_NOT_FOUND"),
+    ledger.MessageMissing: ErrorKind(404, "MESSAGE_NOT_FOUND"),
+    ports.LedgerBusy: ErrorKind(503, "LEDGER_BUSY", retry_after_s=1),
+    ports.LedgerUnavailable: ErrorKind(503, "LEDGER_UNAVAILABLE", retry_after_s=1),
+    ProjectionBehind: ErrorKind(503, "PROJECTION_BEHIND", retry_after_s=1),
+}
+"""Every error that a client can cause or meet. One that is missing here is a fault of ours: 500."""
+
+INTERNAL = ErrorKind(500, "INTERNAL_ERROR", ITEM_INVALID)
+_FRAMEWORK_CODES = {
+    400: "INVALID_REQUEST",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "REQUEST_TOO_LARGE",
+    415: "INVALID_REQUEST",
+}
+
+
+class ErrorDetail(msgspec.Struct, rename="camel", omit_defaults=True):
+    """The seed's error object; `errorCode` is added where the page has a numeric code for the case."""
+
+    code: str
+    message: str
+    status_code: int
+    error_code: int | None = None
+
+
+class ErrorBody(msgspec.Struct):
+    """The seed's error envelope."""
+
+    error: ErrorDetail
+
+
+def kind_of(error: LedgerError) -> ErrorKind:
+    """How to answer `error`."""
+    return next((ERRORS[cls] for cls in type(error).__mro__ if cls in ERRORS), INTERNAL)
+
+
+def message_of(error: LedgerError) -> str:
+    """What the client is told: our own faults are not spelled out to it."""
+    kind = kind_of(error)
+    if kind is INTERNAL:
+        return "internal error"
+    return f"{kind.field}: {error}" if kind.field else str(error)
+
+
+def on_ledger_error(request: Request[Any, Any, Any], error: LedgerError) -> Response[ErrorBody]:
+    """Answer an error of the ledger."""
+    kind = kind_of(error)
+    if kind is INTERNAL:
+        log.error("request_failed", path=request.url.path, error=repr(error), exc_info=error)
+    number = kind.number if kind.number not in (None, ITEM_INVALID) else None
+    return _response(kind, message_of(error), number)
+
+
+def on_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
+    """Answer what the framework refuses: unknown paths, methods, too large bodies."""
+    code = _FRAMEWORK_CODES.get(error.status_code, "INVALID_REQUEST" if error.status_code < 500 else "INTERNAL_ERROR")
+    return _response(ErrorKind(error.status_code, code), error.detail, None)
+
+
+def on_store_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    """Answer a read that PostgreSQL did not answer."""
+    log.warning("event_store_unreachable", path=request.url.path, error=str(error).strip())
+    unavailable = ports.LedgerUnavailable(reason="it does not answer")
+    return _response(kind_of(unavailable), str(unavailable), None)
+
+
+def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    """Answer a fault of ours; the log has the details, the client has not."""
+    log.error("request_failed", path=request.url.path, error=repr(error), exc_info=error)
+    return _response(INTERNAL, "internal error", None)
+
+
+def _response(kind: ErrorKind, message: str, number: int | None) -> Response[ErrorBody]:
+    headers = {"Retry-After": str(kind.retry_after_s)} if kind.retry_after_s is not None else {}
+    body = ErrorBody(ErrorDetail(kind.code, message, kind.status, number))
+    return Response(body, status_code=kind.status, headers=headers)

@@ -1,0 +1,178 @@
+"""Reads bodies, query parameters and headers, and says of a wrong one what it is and what would be right."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from smsledger.domain.errors import LedgerError
+from smsledger.domain.ids import parse_message_id
+from smsledger.domain.status import Direction, Status
+from smsledger.projections.message_filter import MessageFilter
+from smsledger.projections.messages import Page
+from smsledger.projections.page_cursor import PageCursor
+
+from .errors import InvalidRequest
+from .wire import SendSms
+
+T = TypeVar("T")
+
+BATCH_MAX = 500
+POSITION_HEADER = b"ledger-position"
+
+_send_decoder = msgspec.json.Decoder(SendSms)
+_batch_decoder = msgspec.json.Decoder(list[SendSms])
+_items_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_LIST_FILTERS = frozenset({"count", "offset", "cursor", "status", "direction", "tag", "fromDate", "toDate"})
+
+
+class BatchItemRecipient(msgspec.Struct):
+    """Only who a malformed item was meant for, so that its result can be told from others."""
+
+    to: str = ""
+
+
+_recipient_decoder = msgspec.json.Decoder(BatchItemRecipient)
+
+
+def decode_send(body: bytes) -> SendSms:
+    """The body of a single send. Raises InvalidRequest naming the field."""
+    try:
+        return _send_decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(problem=_problem(error)) from None
+
+
+def decode_batch(body: bytes) -> list[tuple[str, SendSms | LedgerError]]:
+    """The items of a batch with their recipients; a malformed item is its own error, not the batch's.
+
+    Raises InvalidRequest where the body is not an array of 1 to 500 items.
+    """
+    try:
+        items: list[SendSms | LedgerError] = list(_batch_decoder.decode(body))
+        decoded = [(item.to, item) for item in items if isinstance(item, SendSms)]
+    except msgspec.DecodeError:
+        decoded = _decode_apart(body)
+    if not 1 <= len(decoded) <= BATCH_MAX:
+        raise InvalidRequest(problem=f"expected an array of 1 to {BATCH_MAX} messages, got {len(decoded)}")
+    return [(to, item) for to, item in decoded]
+
+
+def _decode_apart(body: bytes) -> list[Any]:
+    try:
+        raws = _items_decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(problem=_problem(error)) from None
+    decoded: list[tuple[str, SendSms | LedgerError]] = []
+    for raw in raws:
+        try:
+            item: SendSms | LedgerError = _send_decoder.decode(raw)
+            to = item.to if isinstance(item, SendSms) else ""
+        except msgspec.DecodeError as error:
+            item, to = InvalidRequest(problem=_problem(error)), _recipient(raw)
+        decoded.append((to, item))
+    return decoded
+
+
+def _recipient(raw: msgspec.Raw) -> str:
+    try:
+        return _recipient_decoder.decode(raw).to
+    except msgspec.DecodeError:
+        return ""
+
+
+def _problem(error: msgspec.DecodeError) -> str:
+    """msgspec's message with the field in front: "`to`: expected `str`, got `int`"."""
+    text = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return f"the body is not valid JSON: {text}"
+    problem, at, path = text.rpartition(" - at `$")
+    if not at:
+        return text[0].lower() + text[1:]
+    field = path.rstrip("`").lstrip(".")
+    return f"{field}: {problem[0].lower()}{problem[1:]}"
+
+
+def message_id_of(text: str) -> UUID:
+    """The message id in a path. Raises InvalidMessageId."""
+    return parse_message_id(text)
+
+
+def wanted_position(headers: Any) -> int | None:
+    """The position that a list must have reached, from the request's Ledger-Position header."""
+    for name, value in headers:
+        if name == POSITION_HEADER:
+            text = value.decode("latin-1").strip()
+            if not (text.isascii() and text.isdigit() and len(text) <= 18):
+                raise InvalidRequest(problem="Ledger-Position: expected a position as an earlier answer gave it")
+            return int(text)
+    return None
+
+
+def list_page(query: Mapping[str, str]) -> tuple[MessageFilter, Page]:
+    """Filter and page from the parameters of a list. Raises InvalidRequest, InvalidPage and InvalidCursor."""
+    for name in query:
+        if name not in _LIST_FILTERS:
+            raise InvalidRequest(problem=f"{name}: not a parameter; known are {', '.join(sorted(_LIST_FILTERS))}")
+    if query.get("cursor") and query.get("offset"):
+        raise InvalidRequest(problem="cursor: give either cursor or offset")
+    wanted = MessageFilter(
+        status=_choice(query, "status", Status),
+        direction=_choice(query, "direction", Direction),
+        tag=_text(query, "tag"),
+        from_date=_moment(query, "fromDate"),
+        to_date=_moment(query, "toDate"),
+    )
+    cursor = query.get("cursor")
+    page = Page(
+        count=_number(query, "count", 100),
+        offset=_number(query, "offset", 0),
+        cursor=PageCursor.decode(cursor) if cursor else None,
+    )
+    return wanted, page
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidRequest(problem=f"{name}: expected a whole number, got `{text[:40]}`")
+    return int(text)
+
+
+def _text(query: Mapping[str, str], name: str) -> str | None:
+    text = query.get(name)
+    if text is not None and "\x00" in text:
+        raise InvalidRequest(problem=f"{name}: the character U+0000 cannot occur")
+    return text
+
+
+def _choice(query: Mapping[str, str], name: str, choices: type[T]) -> T | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, choices)
+    except msgspec.ValidationError:
+        known = ", ".join(choices.__members__)  # type: ignore[attr-defined]  # the choices are enums
+        raise InvalidRequest(problem=f"{name}: expected one of {known}, got `{text[:40]}`") from None
+
+
+def _moment(query: Mapping[str, str], name: str) -> datetime | None:
+    """An ISO 8601 date or date and time; without a zone it is UTC."""
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        if len(text) == 10:
+            return datetime.combine(date.fromisoformat(text), time(), UTC)
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign that was not encoded
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequest(
+            problem=f"{name}: expected an ISO 8601 date such as 2024-01-31 or 2024-01-31T12:00:00Z, got `{text[:40]}`"
+        ) from None

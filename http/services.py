@@ -1,0 +1,36 @@
+"""What the HTTP surface is given by the composition root. It makes nothing itself."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from litestar.connection import ASGIConnection
+
+from smsledger.application.accept import Accept
+from smsledger.application.clock import Clock
+from smsledger.application.directory import Directory
+from smsledger.application.ledger import MessageLedger
+from smsledger.application.ports import EventReader
+from smsledger.projections.position_watch import LendConnection, PositionWatch
+
+
+class Services(msgspec.Struct, frozen=True):
+    """Everything a handler may use."""
+
+    directory: Directory
+    accept: Accept
+    ledger: MessageLedger
+    reader: EventReader
+    read_connection: LendConnection
+    """Lends a connection for the queries of the read models."""
+    watch: PositionWatch
+    status: Callable[[], Awaitable[Any]]
+    """The state of the ledger and its loops. Raises psycopg.Error where PostgreSQL cannot be reached."""
+    position_wait_s_max: float
+    clock: Clock
+
+
+def services_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Services:
+    """The services of the application that serves this connection."""
+    services: Services = connection.app.state["services"]
+    return services

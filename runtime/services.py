@@ -1,0 +1,209 @@
+"""The composition root: joins adapters, use cases and surfaces from the settings, for the API and for each role.
+
+The one place where connections are made. It holds no logic of its own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import psycopg
+import uuid_utils.compat
+from nats.aio.client import Client
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from smsledger.adapters.carriers.simulator.client import SimulatorCarrier
+from smsledger.adapters.nats.connection import connect_nats
+from smsledger.adapters.nats.queue import JetStreamQueue, QueueOptions
+from smsledger.adapters.nats.stream import JetStreamStream, StreamOptions
+from smsledger.adapters.phone_numbers import E164Numbers
+from smsledger.adapters.postgres.appender import AppendLimits, GroupCommitAppender
+from smsledger.adapters.postgres.cursors import PostgresCursors
+from smsledger.adapters.postgres.directory import PostgresDirectory
+from smsledger.adapters.postgres.event_reader import PostgresEventReader
+from smsledger.adapters.postgres.leadership import Seat
+from smsledger.adapters.postgres.loop_reports import PostgresLoopReports
+from smsledger.adapters.postgres.migrate import require_current
+from smsledger.projections.open_messages import OpenMessageQueries
+from smsledger.adapters.postgres.parked_receipts import PostgresParkedReceipts
+from smsledger.adapters.postgres.status import read_status
+from smsledger.application.accept import Accept
+from smsledger.application.clock import system_clock
+from smsledger.application.dispatch import Dispatcher, DispatchLimits
+from smsledger.application.ledger import MessageLedger
+from smsledger.application.publish import Publisher
+from smsledger.application.receipts import ReceiptIntake
+from smsledger.application.watch import Watchdog
+from smsledger.domain.message import MESSAGE_EVENTS, carrier_reference
+from smsledger.http.services import Services
+from smsledger.projections.position_watch import PositionWatch
+from smsledger.projections.projector import Projector
+
+from .loops import SupervisedLoop
+from .settings import Settings
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+DRAIN_S = 10.0
+"""How long a stopping dispatcher lets calls to carriers finish."""
+COMMON_CALLING_CODES = (1, 31, 33, 34, 39, 44, 49, 52, 55, 61, 65, 81, 91)
+"""Numbering plans compiled before the first request, so that no request waits for them."""
+
+
+@asynccontextmanager
+async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything the API needs, for as long as the application runs."""
+    require_current(settings.postgres_url)
+    async with AsyncExitStack() as stack:
+        pool = await _pool(stack, settings, "api")
+        appender = await _appender(stack, settings)
+        reader = PostgresEventReader(pool, MESSAGE_EVENTS)
+        directory = PostgresDirectory(pool)
+        await directory.refresh()
+        await _background(stack, directory.follow(), "directory")
+        watch = PositionWatch(pool.connection)
+        stack.push_async_callback(watch.close)
+        numbers = E164Numbers()
+        numbers.warm(COMMON_CALLING_CODES)
+
+        async def status() -> Any:
+            async with pool.connection() as conn:
+                return await read_status(conn)
+
+        yield Services(
+            directory=directory,
+            accept=Accept(appender, numbers, uuid_utils.compat.uuid7, system_clock),
+            ledger=MessageLedger(reader, appender),
+            reader=reader,
+            read_connection=pool.connection,
+            watch=watch,
+            status=status,
+            position_wait_s_max=settings.position_wait_s_max,
+            clock=system_clock,
+        )
+
+
+async def run_worker(settings: Settings, roles: Sequence[str]) -> None:
+    """Run the loops of `roles` in this process until cancelled."""
+    require_current(settings.postgres_url)
+    async with AsyncExitStack() as stack:
+        pool = await _pool(stack, settings, "worker")
+        loops: list[SupervisedLoop] = []
+        if "publisher" in roles:
+            loops.append(await _publisher(stack, settings, pool))
+        if "projector" in roles:
+            loops.append(_projector(stack, settings, pool))
+        if "dispatcher" in roles:
+            loops += await _dispatcher(stack, settings, pool)
+        async with asyncio.TaskGroup() as group:
+            for loop in loops:
+                group.create_task(loop.run(), name=loop.state.role)
+
+
+async def _publisher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> SupervisedLoop:
+    client = await _nats(stack, settings, "publisher")
+    options = StreamOptions(
+        name=settings.stream_name, replicas=settings.stream_replicas, max_age_s=settings.stream_max_age_s
+    )
+    publisher = Publisher(
+        PostgresEventReader(pool, MESSAGE_EVENTS),
+        JetStreamStream(client, options),
+        PostgresCursors(pool),
+        batch_events=settings.publish_batch_events,
+    )
+    return _loop(publisher, settings, pool, exclusive=True)
+
+
+def _projector(stack: AsyncExitStack, settings: Settings, pool: Pool) -> SupervisedLoop:
+    projector = Projector(lambda: _connect(settings, "projector"), batch_events_max=settings.project_batch_events)
+    stack.push_async_callback(projector.close)
+    return _loop(projector, settings, pool, exclusive=True)
+
+
+async def _dispatcher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> list[SupervisedLoop]:
+    client = await _nats(stack, settings, "dispatcher")
+    reader = PostgresEventReader(pool, MESSAGE_EVENTS)
+    ledger = MessageLedger(reader, await _appender(stack, settings))
+    receipts = ReceiptIntake(ledger, reader, PostgresParkedReceipts(pool), system_clock)
+    carrier = SimulatorCarrier(settings.simulator_url)
+    queue = JetStreamQueue(client, QueueOptions(stream=settings.stream_name, ack_wait_s=settings.dispatch_ack_wait_s))
+    stack.push_async_callback(queue.close)
+    limits = DispatchLimits(
+        in_flight_max=settings.dispatch_in_flight_max,
+        attempts_max=settings.dispatch_attempts_max,
+        ack_wait_s=settings.dispatch_ack_wait_s,
+    )
+    dispatcher = Dispatcher(queue, ledger, receipts, lambda _: carrier, MESSAGE_EVENTS, system_clock, limits)
+    watchdog = Watchdog(
+        OpenMessageQueries(pool.connection),
+        ledger,
+        dispatcher,
+        system_clock,
+        stuck_s=settings.dispatch_ack_wait_s * 4,
+        receipt_wait_s=settings.receipt_wait_s,
+    )
+    await _background(stack, carrier.run(receipts.take), "carrier")
+    await _background(stack, dispatcher.hold(), "hold")
+    stack.push_async_callback(dispatcher.drain, DRAIN_S)
+    return [
+        _loop(dispatcher, settings, pool, exclusive=False, wait_for_events=False),
+        _loop(receipts, settings, pool, exclusive=True),
+        _loop(watchdog, settings, pool, exclusive=True),
+    ]
+
+
+def _loop(role: Any, settings: Settings, pool: Pool, *, exclusive: bool, wait_for_events: bool = True) -> SupervisedLoop:
+    seat = Seat(settings.postgres_url, role.role, exclusive=exclusive)
+    return SupervisedLoop(
+        role, seat, PostgresLoopReports(pool), poll_s=settings.poll_s, wait_for_events=wait_for_events
+    )
+
+
+async def _connect(settings: Settings, name: str) -> AsyncConnection[Any]:
+    return await psycopg.AsyncConnection.connect(
+        settings.postgres_url, autocommit=True, application_name=f"smsledger {name}", connect_timeout=5
+    )
+
+
+async def _pool(stack: AsyncExitStack, settings: Settings, name: str) -> Pool:
+    pool: Pool = AsyncConnectionPool(
+        settings.postgres_url,
+        kwargs={"autocommit": True, "application_name": f"smsledger {name}", "connect_timeout": 5},
+        min_size=1,
+        max_size=settings.read_pool_connections,
+        timeout=5.0,
+        open=False,
+    )
+    await stack.enter_async_context(pool)
+    return pool
+
+
+async def _appender(stack: AsyncExitStack, settings: Settings) -> GroupCommitAppender:
+    limits = AppendLimits(
+        group_events_max=settings.append_group_events_max,
+        waiting_events_max=settings.append_waiting_events_max,
+        wait_s_max=settings.append_wait_s_max,
+    )
+    appender = GroupCommitAppender(
+        lambda: _connect(settings, "appender"), MESSAGE_EVENTS, carrier_reference, limits=limits
+    )
+    stack.push_async_callback(appender.close)
+    return appender
+
+
+async def _nats(stack: AsyncExitStack, settings: Settings, name: str) -> Client:
+    client = await connect_nats(settings.nats_url, f"smsledger {name}")
+    stack.push_async_callback(client.close)
+    return client
+
+
+async def _background(stack: AsyncExitStack, work: Any, name: str) -> None:
+    task = asyncio.create_task(work, name=name)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)
