@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 REMEMBERED_MESSAGES_MAX = 1_000_000
-"""Messages known for idempotency and look-up, not counting those with receipts to come (about 200 bytes each)."""
+"""Messages known for idempotency and look-up, not counting those with receipts to come (about 140 bytes each)."""
 
 
 class Refusal(msgspec.Struct, frozen=True):

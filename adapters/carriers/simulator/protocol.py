@@ -57,7 +57,7 @@ class Submit(_Frame, frozen=True, tag="submit"):
     sender: str
     recipient: str
     body: str
-    attempt: int = 1
+    attempt: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
 
 
 class LookUp(_Frame, frozen=True, tag="look_up"):

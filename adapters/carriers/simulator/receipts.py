@@ -50,7 +50,9 @@ class ReceiptDesk:
 
     def schedule(self, pending: Pending) -> None:
         """Have every open receipt sent when it is due; after a restart that may be at once."""
-        elapsed_s = 0.0 if pending.connection is not None else (datetime.now(UTC) - pending.at).total_seconds()
+        elapsed_s = (
+            0.0 if pending.connection is not None else (datetime.now(UTC) - pending.at).total_seconds()
+        )
         for step in pending.unacked_steps():
             delay_s = receipt_delay_s(pending.script, step, self._behaviour) - elapsed_s
             if delay_s > 0:

@@ -143,6 +143,12 @@ class Simulator:
         """Do what a line asks for."""
         if self.failed.done():
             return
+        try:
+            self._dispatch(connection, frame)
+        except JournalFailed as error:
+            self._fail(error)
+
+    def _dispatch(self, connection: Connection, frame: wire.ToCarrier) -> None:
         if connection.account is None:
             self._bind(connection, frame)
         elif type(frame) is wire.Submit:

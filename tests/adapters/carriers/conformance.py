@@ -1,6 +1,6 @@
 """What the ledger relies on in every carrier: one suite, run on each implementation of the Carrier port.
 
-An adapter's test module subclasses `CarrierConformance` and gives a `harness` fixture. A fate that a carrier
+An adapter's test module subclasses `CarrierConformance` and has a fixture `harness`. A fate that a carrier
 cannot be made to show is left out of `recipients`, and its tests are skipped with that reason.
 """
 
@@ -120,12 +120,7 @@ def submission(
 
 
 class CarrierConformance:
-    """The suite. Subclass it and override `harness`."""
-
-    @pytest.fixture
-    async def harness(self) -> AsyncIterator[CarrierHarness]:
-        raise NotImplementedError
-        yield  # noqa: PT022  # makes it a generator, as the overriding fixtures are
+    """The suite. A subclass, named `Test…`, has a fixture `harness` that yields a CarrierHarness."""
 
     @pytest.fixture
     async def receiver(self, harness: CarrierHarness) -> AsyncIterator[Receiver]:
@@ -133,7 +128,9 @@ class CarrierConformance:
             await self._connected(harness)
             yield receiver
 
-    async def test_a_taken_message_gets_a_receipt_under_the_id_of_the_answer(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_a_taken_message_gets_a_receipt_under_the_id_of_the_answer(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         outcome = await harness.carrier.submit(submission(self._recipient(harness, Fate.DELIVERED)))
         await receiver.until(lambda: receiver.of(outcome) != [])
         [receipt] = receiver.of(outcome)
@@ -141,13 +138,17 @@ class CarrierConformance:
         assert receipt.carrier == harness.carrier.name
         assert receipt.provider_at is None or receipt.provider_at.tzinfo is not None
 
-    async def test_the_carriers_id_is_not_the_ledgers(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_the_carriers_id_is_not_the_ledgers(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         message = submission(self._recipient(harness, Fate.DELIVERED))
         outcome = await harness.carrier.submit(message)
         assert isinstance(outcome, Taken)
         assert message.message_id.hex not in outcome.provider_message_id.replace("-", "")
 
-    async def test_an_undelivered_message_has_an_error_code_and_a_reason(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_an_undelivered_message_has_an_error_code_and_a_reason(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         outcome = await harness.carrier.submit(submission(self._recipient(harness, Fate.UNDELIVERED)))
         await receiver.until(lambda: receiver.of(outcome) != [])
         [receipt] = receiver.of(outcome)
@@ -177,7 +178,9 @@ class CarrierConformance:
         assert isinstance(outcomes[-1], Taken)
         await self._assert_sent_once(harness, [message_id])
 
-    async def test_a_repeated_submission_is_answered_as_before_and_sent_once(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_a_repeated_submission_is_answered_as_before_and_sent_once(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         if not harness.carrier.idempotent:
             pytest.skip("this carrier recognises no message ids")
         message = submission(self._recipient(harness, Fate.DELIVERED))
@@ -188,11 +191,15 @@ class CarrierConformance:
         assert all(isinstance(outcome, Taken) for outcome in together)
         await self._assert_sent_once(harness, [message.message_id])
 
-    async def test_a_message_that_the_carrier_never_saw_is_looked_up_as_none(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_a_message_that_the_carrier_never_saw_is_looked_up_as_none(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         found = await harness.carrier.look_up(submission(self._recipient(harness, Fate.DELIVERED)))
         assert found is None or isinstance(found, Unknown)
 
-    async def test_a_taken_message_is_looked_up_under_the_same_id(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_a_taken_message_is_looked_up_under_the_same_id(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         message = submission(self._recipient(harness, Fate.DELIVERED))
         outcome = await harness.carrier.submit(message)
         found = await harness.carrier.look_up(message)
@@ -216,7 +223,9 @@ class CarrierConformance:
             await receiver.until(lambda: receiver.of(again) != [])
         await self._assert_sent_once(harness, [message.message_id])
 
-    async def test_a_receipt_may_come_before_the_answer(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_a_receipt_may_come_before_the_answer(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         submitting = asyncio.create_task(
             harness.carrier.submit(submission(self._recipient(harness, Fate.RECEIPT_FIRST)))
         )
@@ -225,13 +234,17 @@ class CarrierConformance:
         outcome = await submitting
         assert len(receiver.of(outcome)) == 1
 
-    async def test_a_doubled_receipt_says_the_same_twice(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_a_doubled_receipt_says_the_same_twice(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         outcome = await harness.carrier.submit(submission(self._recipient(harness, Fate.DOUBLED)))
         await receiver.until(lambda: len(receiver.of(outcome)) == 2)
         one, other = receiver.of(outcome)
         assert (one.status, one.error_code) == (other.status, other.error_code)
 
-    async def test_many_messages_at_once_each_get_their_own_id_and_receipt(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_many_messages_at_once_each_get_their_own_id_and_receipt(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         recipient = self._recipient(harness, Fate.DELIVERED)
         messages = [submission(recipient) for _ in range(1_000)]
         outcomes = await asyncio.gather(*map(harness.carrier.submit, messages))
@@ -247,12 +260,16 @@ class CarrierConformance:
             await receiver.until(lambda: receiver.of(outcome) != [])
             assert receiver.refused == receiver.of(outcome)
 
-    async def test_without_a_connection_nothing_is_taken_and_nothing_raised(self, harness: CarrierHarness) -> None:
+    async def test_without_a_connection_nothing_is_taken_and_nothing_raised(
+        self, harness: CarrierHarness
+    ) -> None:
         message = submission(self._recipient(harness, Fate.DELIVERED))
         assert isinstance(await harness.carrier.submit(message), TryLater)
         assert isinstance(await harness.carrier.look_up(message), Unknown)
 
-    async def test_an_outage_loses_and_doubles_nothing(self, harness: CarrierHarness, receiver: Receiver) -> None:
+    async def test_an_outage_loses_and_doubles_nothing(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
         recipient = self._recipient(harness, Fate.DELIVERED)
         messages = [submission(recipient) for _ in range(300)]
         submitting = [asyncio.create_task(harness.carrier.submit(message)) for message in messages]

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
@@ -156,6 +157,16 @@ class SimulatorProcess:
         )
         assert self._process.stdout is not None
         self.port = int(await asyncio.to_thread(self._process.stdout.readline))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            await self.end(signal.SIGKILL)
 
     async def end(self, number: signal.Signals) -> int:
         """End it with a signal; its exit code."""

@@ -39,7 +39,9 @@ async def simulator(tmp_path: Path) -> AsyncIterator[LocalSimulator]:
 
 
 @pytest.mark.parametrize("number", [number for number, script in SCRIPTS.items() if script.steps])
-async def test_a_scripted_number_gets_exactly_the_receipts_of_its_script(simulator: LocalSimulator, number: str) -> None:
+async def test_a_scripted_number_gets_exactly_the_receipts_of_its_script(
+    simulator: LocalSimulator, number: str
+) -> None:
     carrier, script = simulator.new_carrier(), SCRIPTS[number]
     message = submission(number)
     async with Receiver(carrier) as receiver:
@@ -181,8 +183,12 @@ async def test_receipts_go_to_another_connection_of_the_account_when_the_own_is_
 
 @pytest.mark.timeout(60)
 async def test_killing_the_simulator_again_and_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    process = SimulatorProcess(tmp_path)
-    await process.start()
+    async with SimulatorProcess(tmp_path) as process:
+        await _kill_again_and_again(process)
+        assert await process.end(signal.SIGTERM) == 0
+
+
+async def _kill_again_and_again(process: SimulatorProcess) -> None:
     port = process.port
     carrier = SimulatorCarrier(f"tcp://127.0.0.1:{port}")
     messages = [submission(ORDINARY) for _ in range(3_000)]
@@ -220,7 +226,6 @@ async def test_killing_the_simulator_again_and_again_loses_and_doubles_nothing(t
             assert found.provider_message_id == taken[message.message_id].provider_message_id
         await receiver.until(lambda: {r.provider_message_id for r in receiver.receipts} == ids)
         assert await carrier.sent_counts([message.message_id for message in messages]) == [1] * len(messages)
-    assert await process.end(signal.SIGTERM) == 0
 
 
 async def test_the_slow_number_answers_late_and_is_delivered_after_that(tmp_path: Path) -> None:

@@ -94,6 +94,20 @@ async def test_an_acknowledged_receipt_does_not_come_again_after_a_restart(simul
     await again.close()
 
 
+async def test_a_receipt_under_way_on_a_connection_that_ends_comes_over_another(tmp_path: Path) -> None:
+    simulator = LocalSimulator(tmp_path, AT_ONCE, Limits(ack_wait_s=3_600))
+    await simulator.start()
+    peer = await Peer.bind(simulator.port)
+    peer.send(submit(1))
+    assert isinstance(await peer.read(), wire.Submitted)
+    receipt = await peer.read()
+    await peer.close()
+    other = await Peer.bind(simulator.port)
+    assert await other.read() == receipt
+    await other.close()
+    await simulator.stop()
+
+
 async def test_a_connection_without_receipts_is_given_none(simulator: LocalSimulator) -> None:
     transmitter = await Peer.bind(simulator.port, receipts=False)
     transmitter.send(submit(1))
@@ -150,6 +164,7 @@ async def test_a_peer_that_does_not_read_is_disconnected(tmp_path: Path) -> None
     simulator = LocalSimulator(tmp_path, AT_ONCE, Limits(unread_bytes_max=1_000))
     await simulator.start()
     peer = await Peer.bind(simulator.port, receipts=False)
+    assert isinstance(peer.writer.transport, asyncio.Transport)
     peer.writer.transport.pause_reading()
     pings = wire.ENCODER.encode_lines([wire.Ping()] * 1_000)
     async with asyncio.timeout(20):
@@ -179,7 +194,9 @@ async def test_a_port_that_is_taken_is_named(simulator: LocalSimulator, tmp_path
         await second.start()
 
 
-async def test_nothing_is_answered_that_could_not_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_answered_that_could_not_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulator = LocalSimulator(tmp_path)
     await simulator.start()
     peer = await Peer.bind(simulator.port)
@@ -194,3 +211,18 @@ async def test_nothing_is_answered_that_could_not_be_stored(tmp_path: Path, monk
         with pytest.raises(JournalFailed, match="No space left"):
             await simulator.stop()
     await peer.close()
+
+
+async def test_messages_under_many_connections_are_known_to_all_of_them(simulator: LocalSimulator) -> None:
+    one, other = (
+        await Peer.bind(simulator.port, receipts=False),
+        await Peer.bind(simulator.port, receipts=False),
+    )
+    message = submit(1)
+    one.send(message)
+    taken = await one.read()
+    other.send(wire.LookUp(7, message.message_id), wire.Handset(8, [message.message_id, uuid7()]))
+    assert await other.read() == wire.Submitted(7, taken.provider_message_id)
+    assert await other.read() == wire.OnAir(8, [1, 0])
+    await one.close()
+    await other.close()
