@@ -1,7 +1,62 @@
-"""What holds for every test. Fixtures of one room stand in that room's folder."""
+"""What holds for every test, and a PostgreSQL with a fresh, migrated database for whoever needs one.
 
+SMSLEDGER_TEST_POSTGRES_URL names a server to use, as a superuser; without it one is started from its wheel.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+import pytest
 from hypothesis import settings
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from smsledger.adapters.postgres.migrate import migrate
 
 # No time limit per example: a busy machine is not a fault, and speed belongs in `benchmarks/`.
 settings.register_profile("smsledger", settings(), deadline=None)
 settings.load_profile("smsledger")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server, for tests that need nothing migrated."""
+    url = os.environ.get("SMSLEDGER_TEST_POSTGRES_URL")
+    if url:
+        yield url
+        return
+    from smsledger.runtime.embedded.postgres import start_postgres  # noqa: PLC0415  # not needed with a server
+
+    server = start_postgres(tmp_path_factory.mktemp("postgres"))
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_url: str) -> Iterator[str]:
+    """The name of a database that is migrated once and copied for each test."""
+    with _database(postgres_url, f"template_{secrets.token_hex(6)}") as name:
+        migrate(make_conninfo(postgres_url, dbname=name))
+        yield name
+
+
+@pytest.fixture
+def database(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """The connection string of a fresh, migrated database."""
+    with _database(postgres_url, f"test_{secrets.token_hex(6)}", migrated_template) as name:
+        yield make_conninfo(postgres_url, dbname=name)
+
+
+@contextmanager
+def _database(server: str, name: str, template: str = "template1") -> Iterator[str]:
+    with closing(psycopg.connect(server, autocommit=True)) as conn:
+        conn.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+        try:
+            yield name
+        finally:
+            conn.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
