@@ -15,7 +15,9 @@ from smsledger.application.directory import CompiledTemplate, MissingVariable, T
 _PLAIN_OUTPUT = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _ANY_MARKUP = re.compile(r"\{\{|\{%")
 # Words with a meaning of their own in Liquid; a variable of that name is the engine's business.
-_LITERALS = frozenset({"true", "false", "nil", "null", "empty", "blank", "and", "or", "not", "contains", "if", "else"})
+_LITERALS = frozenset(
+    {"true", "false", "nil", "null", "empty", "blank", "and", "or", "not", "contains", "if", "else"}
+)
 _UNDEFINED_NAME = re.compile(r"^'?([^\s']+)'? is undefined")
 
 

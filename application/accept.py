@@ -57,7 +57,9 @@ class NumberReader(Protocol):
 class Accept:
     """Accepts messages for an organization."""
 
-    def __init__(self, appender: Appender, numbers: NumberReader, new_id: Callable[[], UUID], clock: Clock) -> None:
+    def __init__(
+        self, appender: Appender, numbers: NumberReader, new_id: Callable[[], UUID], clock: Clock
+    ) -> None:
         self._appender = appender
         self._numbers = numbers
         self._new_id = new_id

@@ -74,5 +74,11 @@ def decode(payload: bytes) -> Stored:
     except (msgspec.DecodeError, LedgerError) as error:
         raise ForeignEvent(reason=str(error)) from None
     return Stored(
-        found.position, message_id, found.version, found.topic, found.organization, found.time, bytes(found.data)
+        found.position,
+        message_id,
+        found.version,
+        found.topic,
+        found.organization,
+        found.time,
+        bytes(found.data),
     )

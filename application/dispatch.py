@@ -113,7 +113,9 @@ class Dispatcher:
         except LedgerError as error:
             again_s = self._limits.retry_s_first
             self._note(error)
-        except Exception as error:  # the edge of this message's own loop: it comes again, and the fault is counted
+        except (
+            Exception
+        ) as error:  # the edge of this message's own loop: it comes again, and the fault is counted
             again_s = self._limits.ack_wait_s
             self._note(error)
             log.exception("dispatch_failed", message_id=str(job.message_id))
@@ -163,7 +165,9 @@ class Dispatcher:
         submission = _submission(message)
         found = await carrier.look_up(submission)
         if found is None:
-            never = TryLater("INTERRUPTED", "the attempt was interrupted before the carrier took the message", 0.0)
+            never = TryLater(
+                "INTERRUPTED", "the attempt was interrupted before the carrier took the message", 0.0
+            )
             return await self._record(message, carrier, never)
         if not isinstance(found, Unknown):
             return await self._record(message, carrier, found)
@@ -183,7 +187,9 @@ class Dispatcher:
             self._receipts.remember(changed)
         return changed
 
-    def _decision(self, carrier: Carrier, outcome: Taken | Refused | TryLater) -> Callable[[Message], Sequence[Event]]:
+    def _decision(
+        self, carrier: Carrier, outcome: Taken | Refused | TryLater
+    ) -> Callable[[Message], Sequence[Event]]:
         at = self._clock()
 
         def decide(message: Message) -> Sequence[Event]:

@@ -35,7 +35,9 @@ class Publisher:
 
     role = "publisher"
 
-    def __init__(self, reader: EventReader, stream: Stream, cursors: CursorStore, *, batch_events: int) -> None:
+    def __init__(
+        self, reader: EventReader, stream: Stream, cursors: CursorStore, *, batch_events: int
+    ) -> None:
         self._reader = reader
         self._stream = stream
         self._cursors = cursors
@@ -79,5 +81,3 @@ class Publisher:
         if position != self._noted and (at_once or now - self._noted_at >= NOTE_S):
             await self._cursors.put(CURSOR, position)
             self._noted, self._noted_at = position, now
-
-

@@ -29,7 +29,9 @@ class ReceiptIntake:
 
     role = "receipts"
 
-    def __init__(self, ledger: MessageLedger, reader: EventReader, parked: ParkedReceipts, clock: Clock) -> None:
+    def __init__(
+        self, ledger: MessageLedger, reader: EventReader, parked: ParkedReceipts, clock: Clock
+    ) -> None:
         self._ledger = ledger
         self._reader = reader
         self._parked = parked
@@ -45,7 +47,9 @@ class ReceiptIntake:
     async def take(self, receipts: Sequence[CarrierReceipt]) -> None:
         """Record what the receipts say, or park them. Raises only where they must be sent again."""
         states = [self._remembered.get(receipt.reference) for receipt in receipts]
-        missing = [receipt.reference for receipt, state in zip(receipts, states, strict=True) if state is None]
+        missing = [
+            receipt.reference for receipt, state in zip(receipts, states, strict=True) if state is None
+        ]
         known = await self._reader.by_carrier_references(missing) if missing else {}
         await self._take_known(
             [
@@ -54,7 +58,9 @@ class ReceiptIntake:
                 if state or receipt.reference in known
             ]
         )
-        early = [receipt for receipt in receipts if receipt.reference in missing and receipt.reference not in known]
+        early = [
+            receipt for receipt in receipts if receipt.reference in missing and receipt.reference not in known
+        ]
         if early:
             await self._parked.park(early)
 

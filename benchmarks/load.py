@@ -34,7 +34,9 @@ class LoadResult:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, next_request: Request, result: LoadResult, until: float, ended: asyncio.Future[None]) -> None:
+    def __init__(
+        self, next_request: Request, result: LoadResult, until: float, ended: asyncio.Future[None]
+    ) -> None:
         self._next_request = next_request
         self._result = result
         self._until = until
@@ -44,7 +46,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
 
-        self._transport = cast(asyncio.Transport, transport)  # uvloop has a class of its own
+        self._transport = cast("asyncio.Transport", transport)  # uvloop has a class of its own
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -54,7 +56,9 @@ class _Connection(asyncio.Protocol):
             return
         head = self._buffer[:head_end].lower()
         start = head.find(b"content-length:")
-        length = int(head[start + 15 : (head.find(b"\r\n", start) + 1 or len(head) + 1) - 1]) if start >= 0 else 0
+        length = (
+            int(head[start + 15 : (head.find(b"\r\n", start) + 1 or len(head) + 1) - 1]) if start >= 0 else 0
+        )
         if len(self._buffer) < head_end + 4 + length:
             return
         result = self._result
@@ -81,7 +85,9 @@ class _Connection(asyncio.Protocol):
         self._transport.write(self._next_request())
 
 
-async def run_load(host: str, port: int, next_request: Request, *, connections: int, seconds: float) -> LoadResult:
+async def run_load(
+    host: str, port: int, next_request: Request, *, connections: int, seconds: float
+) -> LoadResult:
     """Keep `connections` busy for `seconds`."""
     loop = asyncio.get_running_loop()
     result = LoadResult(seconds, 0, 0)

@@ -347,7 +347,12 @@ def start_sending(message: Message, *, carrier: str, lease: str, at: datetime) -
 
 
 def record_taken(
-    message: Message, *, carrier: str, provider_message_id: str, at: datetime, provider_at: datetime | None = None
+    message: Message,
+    *,
+    carrier: str,
+    provider_message_id: str,
+    at: datetime,
+    provider_at: datetime | None = None,
 ) -> Sequence[Event]:
     """The carrier answered that it took the message on. Nothing where that is known already."""
     if message.provider_message_id == provider_message_id:
@@ -363,7 +368,9 @@ def record_taken(
     return [sent]
 
 
-def record_refused(message: Message, *, carrier: str, error_code: str, reason: str, at: datetime) -> Sequence[Event]:
+def record_refused(
+    message: Message, *, carrier: str, error_code: str, reason: str, at: datetime
+) -> Sequence[Event]:
     """The carrier answered that it will never take the message on."""
     if not message.attempt_open:
         return []
@@ -379,7 +386,11 @@ def record_deferred(
         return []
     if message.attempt >= attempts_max:
         text = f"{reason} (attempt {message.attempt} of {attempts_max}, the last)"
-        return [Failed(at=at, carrier=message.carrier, error_code=error_code, reason=text, attempt=message.attempt)]
+        return [
+            Failed(
+                at=at, carrier=message.carrier, error_code=error_code, reason=text, attempt=message.attempt
+            )
+        ]
     return [Deferred(at=at, attempt=message.attempt, error_code=error_code, reason=reason, retry_at=retry_at)]
 
 
@@ -425,7 +436,9 @@ _NEGATIVE = (Status.UNDELIVERED, Status.FAILED)
 def _receipt_event(message: Message, receipt: Receipt, at: datetime) -> Event:
     match receipt.status:
         case Status.SENT:
-            return Sent(at=at, carrier=receipt.carrier, attempt=message.attempt, provider_at=receipt.provider_at)
+            return Sent(
+                at=at, carrier=receipt.carrier, attempt=message.attempt, provider_at=receipt.provider_at
+            )
         case Status.DELIVERED:
             return Delivered(at=at, carrier=receipt.carrier, provider_at=receipt.provider_at)
         case Status.UNDELIVERED:

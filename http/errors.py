@@ -51,7 +51,9 @@ class MessageNotFound(LedgerError):
 class ProjectionBehind(LedgerError):
     """The list has not come to the position that the client has seen."""
 
-    message = "the list has not reached position {position} within {waited_s} s: try again, or leave the header out"
+    message = (
+        "the list has not reached position {position} within {waited_s} s: try again, or leave the header out"
+    )
 
 
 class ErrorKind(msgspec.Struct, frozen=True):
@@ -140,7 +142,9 @@ def on_ledger_error(request: Request[Any, Any, Any], error: LedgerError) -> Resp
 
 def on_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
     """Answer what the framework refuses: unknown paths, methods, too large bodies."""
-    code = _FRAMEWORK_CODES.get(error.status_code, "INVALID_REQUEST" if error.status_code < 500 else "INTERNAL_ERROR")
+    code = _FRAMEWORK_CODES.get(
+        error.status_code, "INVALID_REQUEST" if error.status_code < 500 else "INTERNAL_ERROR"
+    )
     return _response(ErrorKind(error.status_code, code), error.detail, None)
 
 

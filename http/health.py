@@ -26,7 +26,10 @@ async def _state(request: Request[Any, Any, Any]) -> dict[str, Any]:
     try:
         return {"status": "ok", "ledger": await services_of(request).status()}
     except (psycopg.Error, PoolTimeout, OSError) as error:
-        return {"status": "unavailable", "reason": f"PostgreSQL: {str(error).strip() or type(error).__name__}"}
+        return {
+            "status": "unavailable",
+            "reason": f"PostgreSQL: {str(error).strip() or type(error).__name__}",
+        }
 
 
 HANDLERS = [healthz, readyz]

@@ -32,8 +32,12 @@ _SEND_SCHEMA = Schema(
     required=["to"],
     additional_properties=False,
     properties={
-        "to": Schema(type=_STRING, description="Recipient phone number in E.164 format", examples=["+14155551234"]),
-        "templateAlias": Schema(type=_STRING, description="Custom or pool template alias; this or templateId"),
+        "to": Schema(
+            type=_STRING, description="Recipient phone number in E.164 format", examples=["+14155551234"]
+        ),
+        "templateAlias": Schema(
+            type=_STRING, description="Custom or pool template alias; this or templateId"
+        ),
         "templateId": Schema(type=_INTEGER, description="Template id; this or templateAlias"),
         "templateModel": Schema(type=_OBJECT, description="Variables of the template"),
         "tag": Schema(type=_STRING, max_length=255, description="Tag for filtering"),
@@ -79,12 +83,18 @@ class ListOperation(Operation):
         """Describe the parameters."""
         self.parameters = [
             _query("count", Schema(type=_INTEGER, minimum=1, maximum=500, default=100), "Number to return"),
-            _query("offset", Schema(type=_INTEGER, minimum=0, default=0), "Messages to skip; better use cursor"),
+            _query(
+                "offset", Schema(type=_INTEGER, minimum=0, default=0), "Messages to skip; better use cursor"
+            ),
             _query("cursor", Schema(type=_STRING), "`nextCursor` of the page before"),
             _query("status", Schema(type=_STRING, enum=[str(s) for s in Status]), "Filter by status"),
-            _query("direction", Schema(type=_STRING, enum=[str(d) for d in Direction]), "Filter by direction"),
+            _query(
+                "direction", Schema(type=_STRING, enum=[str(d) for d in Direction]), "Filter by direction"
+            ),
             _query("tag", Schema(type=_STRING), "Filter by tag"),
-            _query("fromDate", Schema(type=_STRING, examples=["2024-01-01T00:00:00Z"]), "ISO 8601, inclusive"),
+            _query(
+                "fromDate", Schema(type=_STRING, examples=["2024-01-01T00:00:00Z"]), "ISO 8601, inclusive"
+            ),
             _query("toDate", Schema(type=_STRING, examples=["2024-01-31"]), "ISO 8601, exclusive"),
             Parameter(
                 name="Ledger-Position",

@@ -106,7 +106,9 @@ def wanted_position(headers: Any) -> int | None:
         if name == POSITION_HEADER:
             text = value.decode("latin-1").strip()
             if not (text.isascii() and text.isdigit() and len(text) <= 18):
-                raise InvalidRequest(problem="Ledger-Position: expected a position as an earlier answer gave it")
+                raise InvalidRequest(
+                    problem="Ledger-Position: expected a position as an earlier answer gave it"
+                )
             return int(text)
     return None
 
@@ -115,7 +117,9 @@ def list_page(query: Mapping[str, str]) -> tuple[MessageFilter, Page]:
     """Filter and page from the parameters of a list. Raises InvalidRequest, InvalidPage and InvalidCursor."""
     for name in query:
         if name not in _LIST_FILTERS:
-            raise InvalidRequest(problem=f"{name}: not a parameter; known are {', '.join(sorted(_LIST_FILTERS))}")
+            raise InvalidRequest(
+                problem=f"{name}: not a parameter; known are {', '.join(sorted(_LIST_FILTERS))}"
+            )
     if query.get("cursor") and query.get("offset"):
         raise InvalidRequest(problem="cursor: give either cursor or offset")
     wanted = MessageFilter(

@@ -9,7 +9,7 @@ from smsledger.application import cloud_events
 from smsledger.application.accept import Accepted
 from smsledger.application.ledger import MessageMissing
 from smsledger.domain.errors import LedgerError
-from smsledger.domain.message import MESSAGE_EVENTS, fold
+from smsledger.domain.message import fold
 from smsledger.projections.messages import list_messages
 
 from .auth import require_key
@@ -17,7 +17,16 @@ from .errors import MessageNotFound, ProjectionBehind
 from .openapi import BatchOperation, ListOperation, SendOperation
 from .parameters import decode_batch, decode_send, list_page, message_id_of, wanted_position
 from .services import Services, services_of
-from .wire import EventList, MessageDetail, MessageList, SendResult, render_message, render_result, render_row, timestamp
+from .wire import (
+    EventList,
+    MessageDetail,
+    MessageList,
+    SendResult,
+    render_message,
+    render_result,
+    render_row,
+    timestamp,
+)
 
 POSITION = "Ledger-Position"
 
@@ -41,7 +50,13 @@ async def send_sms(request: AnyRequest) -> Response[SendResult]:
     return _json(answer, result.position)
 
 
-@post("/sms/batch", status_code=200, operation_class=BatchOperation, summary="Send a batch of SMS", tags=["Messages"])
+@post(
+    "/sms/batch",
+    status_code=200,
+    operation_class=BatchOperation,
+    summary="Send a batch of SMS",
+    tags=["Messages"],
+)
 async def send_batch(request: AnyRequest) -> Response[list[SendResult]]:
     """Accept 1 to 500 messages in one transaction; results in the order sent."""
     services = services_of(request)

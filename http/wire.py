@@ -97,7 +97,11 @@ class EventList(msgspec.Struct, rename="camel"):
 
 def timestamp(moment: datetime | None) -> str | None:
     """`2024-01-01T00:00:00.000Z`, as everywhere on the page."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + _milliseconds(moment)
+    return (
+        None
+        if moment is None
+        else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + _milliseconds(moment)
+    )
 
 
 def _milliseconds(moment: datetime) -> str:

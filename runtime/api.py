@@ -7,6 +7,7 @@ import msgspec
 from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from litestar import Litestar
 
 from smsledger.http.app import create_app
@@ -38,7 +39,7 @@ def run_api(settings: Settings) -> None:
         respawn_interval=0.2,
         workers_kill_timeout=DRAIN_S,
         log_access=False,
-        log_level="warning",
+        log_level=LogLevels.warning,
     ).serve()
 
 

@@ -19,7 +19,10 @@ TEMPLATES = {
         "Hi {{ name | default: 'there' }}, your order {{ order_id }} is confirmed. Total: {{ total }}.",
     ),
     "shipping-update": ("Shipping update", "Your order {{ order_id }} is on its way: {{ tracking_url }}"),
-    "appointment-reminder": ("Appointment reminder", "Reminder: your appointment is on {{ date }} at {{ time }}."),
+    "appointment-reminder": (
+        "Appointment reminder",
+        "Reminder: your appointment is on {{ date }} at {{ time }}.",
+    ),
 }
 """Alias to (name, body in Liquid)."""
 
@@ -62,19 +65,30 @@ def ensure_demo(conninfo: str) -> DemoKeys | None:
         cursor.execute(_LOCK)
         if cursor.execute("SELECT FROM organizations LIMIT 1").fetchone() is not None:
             return None
-        cursor.execute("INSERT INTO organizations (organization_id, name) VALUES (%s, 'Demo')", [ORGANIZATION])
+        cursor.execute(
+            "INSERT INTO organizations (organization_id, name) VALUES (%s, 'Demo')", [ORGANIZATION]
+        )
         for alias, (name, body) in TEMPLATES.items():
-            cursor.execute("INSERT INTO templates (alias, name) VALUES (%s, %s) RETURNING template_id", [alias, name])
+            cursor.execute(
+                "INSERT INTO templates (alias, name) VALUES (%s, %s) RETURNING template_id", [alias, name]
+            )
             row = cursor.fetchone()
             template_id = row[0] if row else None
-            cursor.execute("INSERT INTO template_versions (template_id, version, body) VALUES (%s, 1, %s)", [template_id, body])
-            cursor.execute("INSERT INTO template_approvals (template_id, organization_id) VALUES (%s, %s)", [template_id, ORGANIZATION])
+            cursor.execute(
+                "INSERT INTO template_versions (template_id, version, body) VALUES (%s, 1, %s)",
+                [template_id, body],
+            )
+            cursor.execute(
+                "INSERT INTO template_approvals (template_id, organization_id) VALUES (%s, %s)",
+                [template_id, ORGANIZATION],
+            )
         cursor.executemany(
             "INSERT INTO senders (sender, country) VALUES (%s, %s)",
             [(sender, country) for country, senders in SENDERS.items() for sender in senders],
         )
-        keys = DemoKeys(*(make_key(cursor, ORGANIZATION, kind, "demo") for kind in ("SERVER", "SENDING", "ADMIN")))
-    return keys
+        return DemoKeys(
+            *(make_key(cursor, ORGANIZATION, kind, "demo") for kind in ("SERVER", "SENDING", "ADMIN"))
+        )
 
 
 def make_key(cursor: psycopg.Cursor[tuple[object, ...]], organization_id: str, kind: str, name: str) -> str:

@@ -10,12 +10,17 @@ import socket
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import psycopg
 import structlog
+from psycopg_pool import PoolTimeout
 
 from smsledger.adapters.postgres.leadership import Seat
 from smsledger.adapters.postgres.loop_reports import PostgresLoopReports
 
 log = structlog.get_logger(__name__)
+
+STORE_ERRORS = (psycopg.Error, PoolTimeout, OSError)
+"""What a report or a farewell may fail with; the loop's own connection finds out by itself."""
 
 BACKOFF_S_FIRST = 0.1
 BACKOFF_S_MAX = 5.0
@@ -61,7 +66,13 @@ class SupervisedLoop:
     """Runs one role until cancelled."""
 
     def __init__(
-        self, role: Role, seat: Seat, reports: PostgresLoopReports, *, poll_s: float, wait_for_events: bool = True
+        self,
+        role: Role,
+        seat: Seat,
+        reports: PostgresLoopReports,
+        *,
+        poll_s: float,
+        wait_for_events: bool = True,
     ) -> None:
         self._role = role
         self._seat = seat
@@ -76,15 +87,17 @@ class SupervisedLoop:
         backoff_s = BACKOFF_S_FIRST
         try:
             while True:
+                handled_before = self.state.handled
                 try:
-                    handled_before = self.state.handled
                     await self._lead()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - the edge of a loop: logged, counted, tried again
                     if self.state.handled > handled_before:
                         backoff_s = BACKOFF_S_FIRST
                     self.state.failed(error)
                     self.state.is_leader = False
-                    log.warning("loop_failed", role=self._role.role, error=self.state.last_error, retry_s=backoff_s)
+                    log.warning(
+                        "loop_failed", role=self._role.role, error=self.state.last_error, retry_s=backoff_s
+                    )
                     await self._leave()
                     await asyncio.sleep(backoff_s * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not a secret
                     backoff_s = min(backoff_s * 2, BACKOFF_S_MAX)
@@ -114,18 +127,18 @@ class SupervisedLoop:
         while True:
             try:
                 await self._reports.report(self.state.values())
-            except Exception as error:
+            except STORE_ERRORS as error:
                 log.debug("report_failed", role=self._role.role, error=str(error))
             await asyncio.sleep(REPORT_S)
 
     async def _leave(self) -> None:
         try:
             await self._seat.leave()
-        except Exception as error:
+        except STORE_ERRORS as error:
             log.debug("seat_left_badly", role=self._role.role, error=str(error))
 
     async def _say_goodbye(self) -> None:
         try:
             await self._reports.gone(self.state.role, self.state.instance)
-        except Exception as error:
+        except STORE_ERRORS as error:
             log.debug("report_failed", role=self._role.role, error=str(error))

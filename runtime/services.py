@@ -26,7 +26,6 @@ from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.adapters.postgres.leadership import Seat
 from smsledger.adapters.postgres.loop_reports import PostgresLoopReports
 from smsledger.adapters.postgres.migrate import require_current
-from smsledger.projections.open_messages import OpenMessageQueries
 from smsledger.adapters.postgres.parked_receipts import PostgresParkedReceipts
 from smsledger.adapters.postgres.status import read_status
 from smsledger.application.accept import Accept
@@ -38,6 +37,7 @@ from smsledger.application.receipts import ReceiptIntake
 from smsledger.application.watch import Watchdog
 from smsledger.domain.message import MESSAGE_EVENTS, carrier_reference
 from smsledger.http.services import Services
+from smsledger.projections.open_messages import OpenMessageQueries
 from smsledger.projections.position_watch import PositionWatch
 from smsledger.projections.projector import Projector
 
@@ -117,7 +117,9 @@ async def _publisher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> S
 
 
 def _projector(stack: AsyncExitStack, settings: Settings, pool: Pool) -> SupervisedLoop:
-    projector = Projector(lambda: _connect(settings, "projector"), batch_events_max=settings.project_batch_events)
+    projector = Projector(
+        lambda: _connect(settings, "projector"), batch_events_max=settings.project_batch_events
+    )
     stack.push_async_callback(projector.close)
     return _loop(projector, settings, pool, exclusive=True)
 
@@ -128,7 +130,9 @@ async def _dispatcher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> 
     ledger = MessageLedger(reader, await _appender(stack, settings))
     receipts = ReceiptIntake(ledger, reader, PostgresParkedReceipts(pool), system_clock)
     carrier = SimulatorCarrier(settings.simulator_url)
-    queue = JetStreamQueue(client, QueueOptions(stream=settings.stream_name, ack_wait_s=settings.dispatch_ack_wait_s))
+    queue = JetStreamQueue(
+        client, QueueOptions(stream=settings.stream_name, ack_wait_s=settings.dispatch_ack_wait_s)
+    )
     stack.push_async_callback(queue.close)
     limits = DispatchLimits(
         in_flight_max=settings.dispatch_in_flight_max,
@@ -154,7 +158,9 @@ async def _dispatcher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> 
     ]
 
 
-def _loop(role: Any, settings: Settings, pool: Pool, *, exclusive: bool, wait_for_events: bool = True) -> SupervisedLoop:
+def _loop(
+    role: Any, settings: Settings, pool: Pool, *, exclusive: bool, wait_for_events: bool = True
+) -> SupervisedLoop:
     seat = Seat(settings.postgres_url, role.role, exclusive=exclusive)
     return SupervisedLoop(
         role, seat, PostgresLoopReports(pool), poll_s=settings.poll_s, wait_for_events=wait_for_events

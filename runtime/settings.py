@@ -25,7 +25,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     data_dir: Annotated[str, Meta(description="folder for what `smsledger up` keeps")] = ".smsledger"
     host: Annotated[str, Meta(description="address that the API listens on")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535, description="port that the API listens on; 0: a free one")] = 8080
+    port: Annotated[int, Meta(ge=0, le=65_535, description="port that the API listens on; 0: a free one")] = (
+        8080
+    )
     api_workers: Annotated[int, Meta(ge=1, le=64, description="API processes behind the port")] = 1
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="least level that is logged")
@@ -51,18 +53,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stream_name: Annotated[
         str, Meta(pattern="^[A-Za-z0-9_-]{1,32}$", description="name of the JetStream stream")
     ] = "SMSLEDGER"
-    stream_replicas: Annotated[int, Meta(ge=1, le=5, description="replicas of the stream in a NATS cluster")] = 1
+    stream_replicas: Annotated[
+        int, Meta(ge=1, le=5, description="replicas of the stream in a NATS cluster")
+    ] = 1
     stream_max_age_s: Annotated[
-        int, Meta(ge=0, description="how long the stream keeps events; 0: for ever (the ledger keeps them anyway)")
+        int,
+        Meta(
+            ge=0, description="how long the stream keeps events; 0: for ever (the ledger keeps them anyway)"
+        ),
     ] = 0
     publish_batch_events: Annotated[
         int, Meta(ge=1, le=1_000, description="events in one atomic JetStream batch")
     ] = 500
-    project_batch_events: Annotated[int, Meta(ge=1, le=50_000, description="events projected in one transaction")] = (
-        2_000
-    )
+    project_batch_events: Annotated[
+        int, Meta(ge=1, le=50_000, description="events projected in one transaction")
+    ] = 2_000
     poll_s: Annotated[
-        float, Meta(gt=0, le=60, description="how often a follower looks for events when no notification came")
+        float,
+        Meta(gt=0, le=60, description="how often a follower looks for events when no notification came"),
     ] = 0.25
     dispatch_in_flight_max: Annotated[
         int, Meta(ge=1, le=100_000, description="messages one dispatcher handles at the same time")
@@ -74,18 +82,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(ge=1, description="silence after which another dispatcher takes a message over")
     ] = 30.0
     receipt_wait_s: Annotated[
-        int, Meta(ge=1, description="how long a sent message waits for its receipt before it counts as undelivered")
+        int,
+        Meta(
+            ge=1, description="how long a sent message waits for its receipt before it counts as undelivered"
+        ),
     ] = 259_200
     simulator_url: Annotated[
         str, Meta(description="carrier simulator, tcp://host:port; empty: `smsledger up` starts its own")
     ] = ""
-    simulator_answer_ms: Annotated[int, Meta(ge=0, description="simulator: time until it answers a submission")] = 5
-    simulator_receipt_ms: Annotated[int, Meta(ge=0, description="simulator: time from its answer to the receipt")] = 50
+    simulator_answer_ms: Annotated[
+        int, Meta(ge=0, description="simulator: time until it answers a submission")
+    ] = 5
+    simulator_receipt_ms: Annotated[
+        int, Meta(ge=0, description="simulator: time from its answer to the receipt")
+    ] = 50
     simulator_undelivered_percent: Annotated[
         float, Meta(ge=0, le=100, description="simulator: share of ordinary numbers that end UNDELIVERED")
     ] = 0.0
     simulator_refused_percent: Annotated[
-        float, Meta(ge=0, le=100, description="simulator: share of ordinary submissions refused with a rate limit")
+        float,
+        Meta(ge=0, le=100, description="simulator: share of ordinary submissions refused with a rate limit"),
     ] = 0.0
 
 
@@ -110,7 +126,13 @@ class SettingInfo(msgspec.Struct, frozen=True):
     default: Any
 
 
-_UNITS = {"_ms": "milliseconds", "_s": "seconds", "_bytes": "bytes", "_events": "events", "_percent": "percent"}
+_UNITS = {
+    "_ms": "milliseconds",
+    "_s": "seconds",
+    "_bytes": "bytes",
+    "_events": "events",
+    "_percent": "percent",
+}
 
 
 def settings_from(environment: Mapping[str, str], **overrides: object) -> Settings:
@@ -132,7 +154,9 @@ def settings_from(environment: Mapping[str, str], **overrides: object) -> Settin
     except msgspec.ValidationError as error:
         problem, _, path = str(error).rpartition(" - at `$.")
         name = path.rstrip("`")
-        raise InvalidSetting(variable=PREFIX + name.upper(), problem=f"{problem}, got {values.get(name)!r}") from None
+        raise InvalidSetting(
+            variable=PREFIX + name.upper(), problem=f"{problem}, got {values.get(name)!r}"
+        ) from None
 
 
 def setting_infos() -> Iterator[SettingInfo]:
@@ -140,7 +164,9 @@ def setting_infos() -> Iterator[SettingInfo]:
     for field in msgspec.inspect.type_info(Settings).fields:  # type: ignore[attr-defined]  # a Struct's info has fields
         described: Any = field.type
         extra = described.extra_json_schema or {}
-        yield SettingInfo(PREFIX + field.name.upper(), extra.get("description", ""), _unit(field.name), field.default)
+        yield SettingInfo(
+            PREFIX + field.name.upper(), extra.get("description", ""), _unit(field.name), field.default
+        )
 
 
 def _unit(name: str) -> str:

@@ -28,7 +28,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if url:
         yield url
         return
-    from smsledger.runtime.embedded.postgres import start_postgres  # noqa: PLC0415  # not needed with a server
+    from smsledger.runtime.embedded.postgres import start_postgres  # not needed with a server
 
     server = start_postgres(tmp_path_factory.mktemp("postgres"))
     try:

@@ -33,19 +33,19 @@ async def connect_nats(url: str, name: str, *, connect_s_max: float = 5.0) -> Cl
     try:
         return await asyncio.wait_for(
             nats.connect(
-            url,
-            name=name,
-            connect_timeout=int(connect_s_max),
-            allow_reconnect=True,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
-            # What cannot be sent now fails now: the loops decide what to send again, and from where.
-            pending_size=-1,
-            ping_interval=5,
-            max_outstanding_pings=2,
-            error_cb=on_error,
-            disconnected_cb=on_disconnected,
-            reconnected_cb=on_reconnected,
+                url,
+                name=name,
+                connect_timeout=int(connect_s_max),
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,
+                # What cannot be sent now fails now: the loops decide what to send again, and from where.
+                pending_size=-1,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                error_cb=on_error,
+                disconnected_cb=on_disconnected,
+                reconnected_cb=on_reconnected,
             ),
             connect_s_max,
         )

@@ -144,7 +144,9 @@ class JetStreamQueue:
             await self._js.add_consumer(self._options.stream, config)
         if self._subscription is None:
             self._inbox = self._client.new_inbox()
-            self._subscription = await self._client.subscribe(self._inbox, cb=self._take, pending_msgs_limit=0)
+            self._subscription = await self._client.subscribe(
+                self._inbox, cb=self._take, pending_msgs_limit=0
+            )
 
     async def _take(self, message: Msg) -> None:
         if message.headers and not message.data and "Status" in message.headers:
@@ -152,7 +154,9 @@ class JetStreamQueue:
             # unless it was a mere timeout.
             self._open = 0
             if message.headers["Status"] != "408":
-                log.warning("pull_ended", status=message.headers["Status"], why=message.headers.get("Description"))
+                log.warning(
+                    "pull_ended", status=message.headers["Status"], why=message.headers.get("Description")
+                )
                 self._pull_until = 0.0
             self._arrived.set()
             return

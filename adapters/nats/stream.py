@@ -73,27 +73,29 @@ class JetStreamStream:
     async def publish(self, events: Sequence[Stored]) -> None:
         """See the port."""
         batch_id = uuid_utils.uuid4().hex
-        last = len(events) - 1
+        *others, last = [
+            (subjects.subject_of(event), cloud_events.encode(event), _headers(batch_id, place, event))
+            for place, event in enumerate(events, 1)
+        ]
+        first_headers = others[0][2] if others else last[2]
+        first_headers[_EXPECTED_LAST] = str(self._last_sequence)
+        last[2][_BATCH_COMMIT] = "1"
         try:
-            for i, event in enumerate(events):
-                headers = {_BATCH_ID: batch_id, _BATCH_SEQUENCE: str(i + 1), MESSAGE_ID: str(event.position)}
-                if i == 0:
-                    headers[_EXPECTED_LAST] = str(self._last_sequence)
-                subject, payload = subjects.subject_of(event), cloud_events.encode(event)
-                if i < last:
-                    await self._client.publish(subject, payload, headers=headers)
-                else:
-                    headers[_BATCH_COMMIT] = "1"
-                    reply = await self._client.request(
-                        subject, payload, timeout=self._options.answer_s_max, headers=headers
-                    )
+            for subject, payload, headers in others:
+                await self._client.publish(subject, payload, headers=headers)
+            subject, payload, headers = last
+            reply = await self._client.request(
+                subject, payload, timeout=self._options.answer_s_max, headers=headers
+            )
         except NATS_ERRORS as error:
             raise StreamUnavailable(reason=_reason(error)) from error
         answer = msgspec.json.decode(reply.data, type=_BatchAnswer) if reply.data else _BatchAnswer()
         if answer.error is not None:
             raise StreamMoved(reason=answer.error.get("description", "refused"))
         if answer.seq != self._last_sequence + len(events):
-            raise StreamMoved(reason=f"sequence {answer.seq} after {self._last_sequence} and {len(events)} events")
+            raise StreamMoved(
+                reason=f"sequence {answer.seq} after {self._last_sequence} and {len(events)} events"
+            )
         self._last_sequence = answer.seq
 
     async def _ensure(self) -> Any:
@@ -113,6 +115,10 @@ class JetStreamStream:
                     allow_direct=True,
                 )
             )
+
+
+def _headers(batch_id: str, place: int, event: Stored) -> dict[str, str]:
+    return {_BATCH_ID: batch_id, _BATCH_SEQUENCE: str(place), MESSAGE_ID: str(event.position)}
 
 
 def _reason(error: BaseException) -> str:

@@ -51,7 +51,13 @@ class _Submission:
 
     __slots__ = ("answer", "appends", "deadline", "rows")
 
-    def __init__(self, appends: Sequence[Append], rows: list[Row], answer: "asyncio.Future[list[Result]]", deadline: float) -> None:
+    def __init__(
+        self,
+        appends: Sequence[Append],
+        rows: list[Row],
+        answer: "asyncio.Future[list[Result]]",
+        deadline: float,
+    ) -> None:
         self.appends = appends
         self.rows = rows
         self.answer = answer
@@ -190,7 +196,10 @@ class GroupCommitAppender:
         """Of the refused appends, those whose very bytes are stored: number of the append to its last position."""
         assert self._conn is not None
         tried = [row for row in rows if row.append_number in refused]
-        parameters = [UuidArray.of([row.aggregate_id for row in tried]), Int8Array.of([row.version for row in tried])]
+        parameters = [
+            UuidArray.of([row.aggregate_id for row in tried]),
+            Int8Array.of([row.version for row in tried]),
+        ]
         cursor = await self._conn.execute(_STORED, parameters, binary=True)
         stored = {(row[0], row[1]): (row[2], row[3]) for row in await cursor.fetchall()}
         mine: dict[int, int] = {}
@@ -219,13 +228,16 @@ def _numbered(group: Sequence[_Submission]) -> list[Row]:
     rows: list[Row] = []
     offset = 0
     for submission in group:
-        for row in submission.rows:
-            rows.append(msgspec.structs.replace(row, append_number=row.append_number + offset))
+        rows += [
+            msgspec.structs.replace(row, append_number=row.append_number + offset) for row in submission.rows
+        ]
         offset += len(submission.appends)
     return rows
 
 
-def _results(group: Sequence[_Submission], base: int, refused: set[int], mine: dict[int, int]) -> list[Result]:
+def _results(
+    group: Sequence[_Submission], base: int, refused: set[int], mine: dict[int, int]
+) -> list[Result]:
     results: list[Result] = []
     position = base
     number = 0
@@ -259,5 +271,8 @@ def _fail(group: Sequence[_Submission], error: Exception) -> None:
 
 def _unexpired(group: Sequence[_Submission], error: Exception) -> list[_Submission]:
     now = asyncio.get_running_loop().time()
-    _fail([s for s in group if s.deadline <= now], LedgerUnavailable(reason=str(error).strip() or type(error).__name__))
+    _fail(
+        [s for s in group if s.deadline <= now],
+        LedgerUnavailable(reason=str(error).strip() or type(error).__name__),
+    )
     return [s for s in group if s.deadline > now]

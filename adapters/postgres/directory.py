@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from smsledger.adapters.templates import compile_template
 from smsledger.application.directory import (
     ApiKey,
     CompiledTemplate,
@@ -26,8 +27,6 @@ from smsledger.application.directory import (
     Sender,
     Template,
 )
-
-from ..templates import compile_template
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +132,9 @@ class PostgresDirectory:
         organizations[organization_id] = organization
         return organization
 
-    def _templates(self, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Template], dict[int, Template]]:
+    def _templates(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, Template], dict[int, Template]]:
         by_alias: dict[str, Template] = {}
         custom: dict[str, Template] = {}
         by_id: dict[int, Template] = {}

@@ -41,13 +41,17 @@ class Migration(msgspec.Struct, frozen=True):
 class MigrationChanged(LedgerError):
     """A released migration was edited."""
 
-    message = "migration {name} was changed after it had been applied: restore the file, and add a new one instead"
+    message = (
+        "migration {name} was changed after it had been applied: restore the file, and add a new one instead"
+    )
 
 
 class DatabaseTooNew(LedgerError):
     """The database was migrated by a newer release."""
 
-    message = "the database is at migration {found}, this release knows up to {known}: start the newer release"
+    message = (
+        "the database is at migration {found}, this release knows up to {known}: start the newer release"
+    )
 
 
 class DatabaseTooOld(LedgerError):

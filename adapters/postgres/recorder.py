@@ -34,10 +34,19 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     state: bytes
 
 
-def datastore(conninfo: str, *, schema: str = "public", pool_size: int = 1, max_overflow: int = 4) -> PostgresDatastore:
+def datastore(
+    conninfo: str, *, schema: str = "public", pool_size: int = 1, max_overflow: int = 4
+) -> PostgresDatastore:
     """An eventsourcing datastore for a libpq connection string or URL."""
     store = PostgresDatastore(
-        dbname="", host="", port="", user="", password="", schema=schema, pool_size=pool_size, max_overflow=max_overflow
+        dbname="",
+        host="",
+        port="",
+        user="",
+        password="",
+        schema=schema,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
     )
     # The library's constructor knows five parameters only; a URL may carry others (TLS, options).
     store.pool.kwargs = {**conninfo_to_dict(conninfo), "row_factory": dict_row}
@@ -46,7 +55,9 @@ def datastore(conninfo: str, *, schema: str = "public", pool_size: int = 1, max_
 
 def append_statement(schema: str) -> Composed:
     """The one statement that writes events; see `migrations/0001_event_store.sql` for what it promises."""
-    return SQL("SELECT base, refused FROM {}.ledger_append(%b, %b, %b, %b, %b, %b, %b, %b)").format(Identifier(schema))
+    return SQL("SELECT base, refused FROM {}.ledger_append(%b, %b, %b, %b, %b, %b, %b, %b)").format(
+        Identifier(schema)
+    )
 
 
 def append_parameters(rows: Sequence[Row]) -> list[Any]:
@@ -91,5 +102,3 @@ class LedgerRecorder(PostgresApplicationRecorder):
             msg = "an event with this originator_id and originator_version exists already"
             raise IntegrityError(msg)
         return range(result["base"] + 1, result["base"] + 1 + len(rows))
-
-
