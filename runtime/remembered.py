@@ -1,0 +1,38 @@
+"""What `smsledger up` remembers in its data folder from one start to the next: the demo keys, the simulator's port."""
+
+from pathlib import Path
+
+import msgspec
+
+from smsledger.domain.errors import LedgerError
+
+from .demo import DemoKeys, ensure_demo
+from .reachability import free_port
+from .ready_file import write_private
+
+DEMO_KEYS_FILE = "demo-keys.json"
+
+
+def demo_keys(data_dir: Path, postgres_url: str) -> DemoKeys | None:
+    """The demo organization's keys, made now or at an earlier start; None where another installation made them."""
+    path = data_dir / DEMO_KEYS_FILE
+    made = ensure_demo(postgres_url)
+    if made is not None:
+        write_private(path, msgspec.json.encode(made))
+        return made
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=DemoKeys)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def simulator_port(data_dir: Path) -> int:
+    """The port of the last run where it is free, so that whoever knows it finds the simulator again."""
+    note = data_dir / "simulator" / "port"
+    try:
+        note.parent.mkdir(mode=0o700, exist_ok=True)
+        port = free_port("127.0.0.1", int(note.read_text()))
+    except (OSError, ValueError, LedgerError):
+        port = free_port("127.0.0.1", 0)
+    write_private(note, f"{port}\n".encode())
+    return port
