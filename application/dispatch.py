@@ -145,7 +145,7 @@ class Dispatcher:
                 if wait_s > 0:
                     return wait_s
                 resolved = await self._attempt(message, carrier)
-            if isinstance(resolved, float):
+            if not isinstance(resolved, Message):
                 return resolved
             message = resolved
         return None

@@ -6,6 +6,7 @@ the message's later events are applied where they can.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from typing import LiteralString
 from uuid import UUID
 
 import msgspec
@@ -144,6 +145,8 @@ async def read_by_message(
     return await _read(conn, _BY_MESSAGE, [*after, position, limit])
 
 
-async def _read(conn: Connection, statement: str, parameters: Sequence[object]) -> list[StoredEvent]:
+async def _read(
+    conn: Connection, statement: LiteralString, parameters: Sequence[object]
+) -> list[StoredEvent]:
     cursor = await conn.execute(statement, parameters, binary=True)
     return [StoredEvent(*row) for row in await cursor.fetchall()]

@@ -3,6 +3,7 @@
 import asyncio
 
 import nats
+import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.errors import NoServersError

@@ -6,7 +6,9 @@ import msgspec
 import nats.js.errors
 from nats.aio.client import Client
 
-from . import cloud_events
+from smsledger.application import cloud_events
+
+from . import subjects
 from .stream import MESSAGE_ID
 
 ANSWER_S_MAX = 5.0
@@ -74,7 +76,7 @@ async def _position(client: Client, stream: str, sequence: int) -> int:
 
 async def _age_s(client: Client, stream: str, sequence: int) -> float:
     """The age of the first queued message at or after a sequence."""
-    subject = f"{cloud_events.SUBJECT_PREFIX}.*.queued"
+    subject = subjects.QUEUED
     try:
         message = await client.jetstream(timeout=ANSWER_S_MAX).get_msg(
             stream, seq=sequence, subject=subject, next=True

@@ -79,7 +79,7 @@ class GroupCommitAppender:
         self._connect = connect
         self._event_types = event_types
         self._reference_of = reference_of
-        self._statement = append_statement(schema).as_string()
+        self._statement = append_statement(schema).as_bytes()
         self._limits = limits or AppendLimits()
         self._waiting: list[_Submission] = []
         self._waiting_events = 0

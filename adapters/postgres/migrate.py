@@ -82,7 +82,7 @@ def migrate(conninfo: str) -> list[Migration]:
         missing = _missing(conn)
         for migration in missing:
             with conn.transaction():
-                conn.execute(migration.sql)
+                conn.execute(migration.sql.encode())
                 conn.execute(_INSERT_APPLIED, [migration.number, migration.name, migration.checksum])
         return missing
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from smsledger.adapters.nats import cloud_events
+from smsledger.application import cloud_events
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, Stored, event_name, personal_fields
 from smsledger.domain.message import (
