@@ -48,6 +48,8 @@ class DispatchLimits(msgspec.Struct, frozen=True):
     """Silence after which the queue gives a message to another dispatcher."""
     retry_s_first: float = 1.0
     retry_s_max: float = 300.0
+    carrier_down_s: float = 2.0
+    """Pause before a message is looked at again while its carrier is not connected."""
     fetch_wait_s: float = 1.0
 
 
@@ -152,6 +154,8 @@ class Dispatcher:
 
     async def _attempt(self, message: Message, carrier: Carrier) -> Message | float:
         """One attempt: take the message on in the ledger, call the carrier, record the answer."""
+        if not carrier.ready:  # an outage of the carrier is no attempt of the message's
+            return self._limits.carrier_down_s
         started = start_sending(message, carrier=carrier.name, lease=self._lease, at=self._clock())
         sending = await self._ledger.try_change(message, started)
         if sending is None:

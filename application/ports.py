@@ -155,6 +155,11 @@ class Carrier(Protocol):
         """Whether submitting the same message_id again is safe: the carrier recognises it and answers as before."""
         ...
 
+    @property
+    def ready(self) -> bool:
+        """Whether beginning an attempt makes sense now (connected). A hint; `submit` tells the truth."""
+        ...
+
     async def submit(self, submission: Submission) -> Outcome:
         """Hand one message over. Never raises for what the carrier or the network does: that is the Outcome.
 

@@ -4,6 +4,7 @@ It looks after messages that were accepted long ago and not dispatched (their pl
 after sent ones whose receipt never came. It finds them in the read model and decides on their own events.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -68,12 +69,13 @@ class Watchdog:
     async def _dispatch_forgotten(self, now: datetime) -> int:
         before = now - timedelta(seconds=self._stuck_s)
         ids = await self._open.standing((Status.QUEUED, Status.SENDING), before, BATCH)
-        changed = 0
-        for message in (await self._ledger.load(ids)).values():
-            if message.updated_at < before:
-                log.warning("forgotten_message", message_id=str(message.message_id), status=message.status)
-                changed += await self._dispatcher.dispatch(message) is None
-        return changed
+        forgotten = [
+            message for message in (await self._ledger.load(ids)).values() if message.updated_at < before
+        ]
+        for message in forgotten:
+            log.warning("forgotten_message", message_id=str(message.message_id), status=message.status)
+        waits = await asyncio.gather(*[self._dispatcher.dispatch(message) for message in forgotten])
+        return waits.count(None)
 
     async def _expire_receipts(self, now: datetime) -> int:
         before = now - timedelta(seconds=self._receipt_wait_s)

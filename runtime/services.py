@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import phonenumbers
 import psycopg
 import uuid_utils.compat
 from nats.aio.client import Client
@@ -65,6 +66,7 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
         await _background(stack, directory.follow(), "directory")
         watch = PositionWatch(pool.connection)
         stack.push_async_callback(watch.close)
+        phonenumbers.enable_pattern_cache()  # refusals go through the package, which else compiles every time
         numbers = E164Numbers()
         numbers.warm(COMMON_CALLING_CODES)
 

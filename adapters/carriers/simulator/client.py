@@ -75,6 +75,11 @@ class SimulatorCarrier:
         self.connections_made = 0
         """Connections since the start."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is a connection; see the port."""
+        return self._connected.is_set()
+
     async def submit(self, submission: Submission) -> Outcome:
         """Hand one message over; see the port. Not connected: TryLater. Lost or late answer: Unknown."""
         session = self._session
