@@ -61,6 +61,9 @@ _INDEX = (
     # The watchdog's look for messages that have stood still (open_messages.py).
     """CREATE INDEX messages_{generation}_open
     ON messages_{generation} (created_at) WHERE status IN ('QUEUED', 'SENDING', 'SENT')""",
+    # Lists by tag and status, which the planner cannot know to be rare or common together.
+    """CREATE INDEX messages_{generation}_tag_status
+    ON messages_{generation} (organization_id, tag, status, created_at, message_id) WHERE tag IS NOT NULL""",
     # Inbound messages from a number.
     """CREATE INDEX messages_{generation}_inbound_sender
     ON messages_{generation} (organization_id, sender, created_at, message_id) WHERE direction = 'INBOUND'""",

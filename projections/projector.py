@@ -15,7 +15,8 @@ from .message_table import TABLES
 from .parked import park, parked, release
 from .registry import Connect, Connection, advance, live_generation, lock_live
 
-BATCH_EVENTS_MAX = 2_000
+BATCH_EVENTS_MAX = 4_000
+"""Large, so that under load several events of a message end in one write of its row."""
 RETRY_EVENTS_MAX = 500
 """Parked events in one transaction of a retry."""
 

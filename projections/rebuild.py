@@ -6,11 +6,13 @@ tables that the next one drops.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import LiteralString, TypeAlias
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from smsledger.domain.errors import LedgerError
 
@@ -51,6 +53,7 @@ _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('smsledger.rebuild.' |
 _SETTINGS: tuple[LiteralString, ...] = (
     "SET synchronous_commit TO off",  # a crash starts the rebuild anew
     "SET maintenance_work_mem TO '256MB'",  # sorts of the indexes
+    "SET lock_timeout TO '30s'",
 )
 _LAST_POSITION = "SELECT coalesce(max(notification_id), 0) FROM ledger_events"
 _LEFT_BEHIND = "SELECT generation FROM projections WHERE name = %b AND NOT live ORDER BY generation"
@@ -105,7 +108,10 @@ async def rebuild(connect: Connect, name: str, *, progress: Progress | None = No
         await _drop_left_behind(conn)
         made = _Rebuild(conn, await _begin(conn), progress or _silent)
         await made.run()
-        await _drop_left_behind(conn)
+        with suppress(
+            psycopg.errors.LockNotAvailable
+        ):  # somebody still reads the old tables: left to the next one
+            await _drop_left_behind(conn)
     return RebuildReport(
         REBUILT_TOGETHER[name], made.generation, made.events, made.messages, monotonic() - started
     )
