@@ -2,9 +2,10 @@
 
 Decisions are pure: state and command in, events out; repeating one yields nothing new, and what must not
 happen is refused with a reason. Which status wins is `domain/status.py`'s table. Nothing here calls a carrier.
+(Longer than other files: an aggregate stands in one file, in the order events, state, decisions, refusals.)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
@@ -227,18 +228,22 @@ def evolve(state: Message | None, message_id: UUID, event: Event) -> Message:
         return _begin(message_id, event)
     if isinstance(event, Queued | Received):
         raise CorruptHistory(message_id=message_id, version=state.version + 1)
-    status = prevailing(state.status, _STATUS_OF[type(event)])
-    changes: dict[str, Any] = {"version": state.version + 1, "updated_at": event.at, "status": status}
-    changes.update(_attempt_changes(event))
-    if isinstance(event, Sent):
-        changes["sent_at"] = state.sent_at or event.at
-        changes["carrier"] = event.carrier
-        changes["provider_message_id"] = state.provider_message_id or event.provider_message_id
-    elif isinstance(event, Delivered):
-        changes["delivered_at"] = state.delivered_at or event.at
+    kind = type(event)
+    status = prevailing(state.status, _STATUS_OF[kind])
+    # Whatever is heard of a message tells that its last attempt is over, unless the event says otherwise.
+    changes: dict[str, Any] = {
+        "version": state.version + 1,
+        "updated_at": event.at,
+        "status": status,
+        "attempt_open": False,
+        "retry_at": None,
+    }
     if status is not state.status:
-        changes.update(_outcome(event))
-    changes["receipts"] = state.receipts | _said(event)
+        # Error code and text always belong to the event that decided the status.
+        changes.update(_NO_ERROR)
+    change = _CHANGES.get(kind)
+    if change is not None:
+        change(changes, state, event, status is not state.status)
     return msgspec.structs.replace(state, **changes)
 
 
@@ -288,36 +293,67 @@ def _begin(message_id: UUID, event: Event) -> Message:
     raise CorruptHistory(message_id=message_id, version=1)
 
 
-def _attempt_changes(event: Event) -> dict[str, Any]:
-    """What an event says about the attempt to hand the message over."""
-    if isinstance(event, Sending):
-        return {"attempt": event.attempt, "attempt_open": True, "retry_at": None, "carrier": event.carrier}
-    if isinstance(event, Deferred):
-        return {"attempt_open": False, "retry_at": event.retry_at}
-    # Anything else that is heard of a message tells that its last attempt is over.
-    return {"attempt_open": False, "retry_at": None}
+_NO_ERROR: dict[str, Any] = {"error_code": None, "error_message": None, "failed_at": None}
 
 
-def _outcome(event: Event) -> dict[str, Any]:
-    """The error fields, which always belong to the event that decided the status."""
-    if isinstance(event, Undelivered | Failed):
-        return {"error_code": event.error_code, "error_message": event.reason, "failed_at": event.at}
-    if isinstance(event, Blocked):
-        return {"error_code": event.error_code, "error_message": event.reason}
-    if isinstance(event, OutcomeUnknown):
-        return {"error_code": OUTCOME_UNKNOWN, "error_message": event.reason, "failed_at": event.at}
-    if isinstance(event, ReceiptOverdue):
+def _sending(changes: dict[str, Any], _state: Message, event: Sending, _decides: bool) -> None:
+    changes |= {"attempt": event.attempt, "attempt_open": True, "carrier": event.carrier}
+
+
+def _deferred(changes: dict[str, Any], _state: Message, event: Deferred, _decides: bool) -> None:
+    changes["retry_at"] = event.retry_at
+
+
+def _sent(changes: dict[str, Any], state: Message, event: Sent, _decides: bool) -> None:
+    changes |= {
+        "sent_at": state.sent_at or event.at,
+        "carrier": event.carrier,
+        "provider_message_id": state.provider_message_id or event.provider_message_id,
+        "receipts": state.receipts | {(Status.SENT, "")},
+    }
+
+
+def _delivered(changes: dict[str, Any], state: Message, event: Delivered, _decides: bool) -> None:
+    changes["delivered_at"] = state.delivered_at or event.at
+    changes["receipts"] = state.receipts | {(Status.DELIVERED, "")}
+
+
+def _not_delivered(
+    changes: dict[str, Any], state: Message, event: Undelivered | Failed, decides: bool
+) -> None:
+    changes["receipts"] = state.receipts | {(_STATUS_OF[type(event)], event.error_code)}
+    if decides:
+        changes |= {"error_code": event.error_code, "error_message": event.reason, "failed_at": event.at}
+
+
+def _blocked(changes: dict[str, Any], _state: Message, event: Blocked, decides: bool) -> None:
+    if decides:
+        changes |= {"error_code": event.error_code, "error_message": event.reason}
+
+
+def _outcome_unknown(changes: dict[str, Any], _state: Message, event: OutcomeUnknown, decides: bool) -> None:
+    if decides:
+        changes |= {"error_code": OUTCOME_UNKNOWN, "error_message": event.reason, "failed_at": event.at}
+
+
+def _receipt_overdue(changes: dict[str, Any], _state: Message, event: ReceiptOverdue, decides: bool) -> None:
+    if decides:
         text = f"no receipt from the carrier within {event.waited_s} s"
-        return {"error_code": RECEIPT_OVERDUE, "error_message": text, "failed_at": event.at}
-    return {"error_code": None, "error_message": None, "failed_at": None}
+        changes |= {"error_code": RECEIPT_OVERDUE, "error_message": text, "failed_at": event.at}
 
 
-def _said(event: Event) -> frozenset[tuple[Status, str]]:
-    if isinstance(event, Sent | Delivered):
-        return frozenset({(_STATUS_OF[type(event)], "")})
-    if isinstance(event, Undelivered | Failed):
-        return frozenset({(_STATUS_OF[type(event)], event.error_code)})
-    return frozenset()
+_CHANGES: dict[type[Event], Callable[[dict[str, Any], Message, Any, bool], None]] = {
+    Sending: _sending,
+    Deferred: _deferred,
+    Sent: _sent,
+    Delivered: _delivered,
+    Undelivered: _not_delivered,
+    Failed: _not_delivered,
+    Blocked: _blocked,
+    OutcomeUnknown: _outcome_unknown,
+    ReceiptOverdue: _receipt_overdue,
+}
+"""What each event changes beside the status; `decides` says whether it is the one that decided the status."""
 
 
 # --- Decisions --------------------------------------------------------------------------------------------

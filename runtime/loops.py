@@ -63,7 +63,11 @@ class LoopState:
 
 
 class SupervisedLoop:
-    """Runs one role until cancelled."""
+    """Runs one role until cancelled.
+
+    `poll_s`: how long an idle loop waits for a notification; `rest_s`: the pause after a step that did something, for
+    roles that work better in larger batches.
+    """
 
     def __init__(
         self,
@@ -73,12 +77,14 @@ class SupervisedLoop:
         *,
         poll_s: float,
         wait_for_events: bool = True,
+        rest_s: float = 0.0,
     ) -> None:
         self._role = role
         self._seat = seat
         self._reports = reports
         self._poll_s = poll_s
         self._wait_for_events = wait_for_events
+        self._rest_s = rest_s
         self.state = LoopState(role.role)
 
     async def run(self) -> None:
@@ -122,6 +128,8 @@ class SupervisedLoop:
                 checked_at = loop.time()
             if handled == 0 and self._wait_for_events:
                 await self._seat.wait(self._poll_s)
+            elif handled and self._rest_s:
+                await asyncio.sleep(self._rest_s)
 
     async def _report_for_ever(self) -> None:
         while True:

@@ -49,6 +49,8 @@ Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 DRAIN_S = 10.0
 """How long a stopping dispatcher lets calls to carriers finish."""
+PROJECT_REST_S = 0.02
+"""The projector lets events gather for so long: several events of a message then end in one write of its row."""
 COMMON_CALLING_CODES = (1, 31, 33, 34, 39, 44, 49, 52, 55, 61, 65, 81, 91)
 """Numbering plans compiled before the first request, so that no request waits for them."""
 
@@ -123,7 +125,7 @@ def _projector(stack: AsyncExitStack, settings: Settings, pool: Pool) -> Supervi
         lambda: _connect(settings, "projector"), batch_events_max=settings.project_batch_events
     )
     stack.push_async_callback(projector.close)
-    return _loop(projector, settings, pool, exclusive=True)
+    return _loop(projector, settings, pool, exclusive=True, rest_s=PROJECT_REST_S)
 
 
 async def _dispatcher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> list[SupervisedLoop]:
@@ -161,11 +163,22 @@ async def _dispatcher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> 
 
 
 def _loop(
-    role: Any, settings: Settings, pool: Pool, *, exclusive: bool, wait_for_events: bool = True
+    role: Any,
+    settings: Settings,
+    pool: Pool,
+    *,
+    exclusive: bool,
+    wait_for_events: bool = True,
+    rest_s: float = 0.0,
 ) -> SupervisedLoop:
     seat = Seat(settings.postgres_url, role.role, exclusive=exclusive)
     return SupervisedLoop(
-        role, seat, PostgresLoopReports(pool), poll_s=settings.poll_s, wait_for_events=wait_for_events
+        role,
+        seat,
+        PostgresLoopReports(pool),
+        poll_s=settings.poll_s,
+        wait_for_events=wait_for_events,
+        rest_s=rest_s,
     )
 
 

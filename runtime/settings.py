@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 500
     project_batch_events: Annotated[
         int, Meta(ge=1, le=50_000, description="events projected in one transaction")
-    ] = 2_000
+    ] = 4_000
     poll_s: Annotated[
         float,
         Meta(gt=0, le=60, description="how often a follower looks for events when no notification came"),
