@@ -6,7 +6,7 @@ It reads nothing itself: the statuses come from PostgreSQL and NATS through thei
 from smsledger.adapters.nats.status import StreamStatus
 from smsledger.adapters.postgres.status import LedgerStatus, LoopReport
 
-from .roles import ROLES
+from .roles import LOOPS
 
 SILENT_S_MAX = 10.0
 """A loop reports about once a second; after this silence it counts as gone."""
@@ -16,7 +16,7 @@ ERROR_FRESH_S = 10.0
 
 def ledger_problems(status: LedgerStatus) -> list[str]:
     """What is wrong with the loops and with the followers; empty where all is well."""
-    problems = [problem for role in ROLES if (problem := _role_problem(role, present_loops(status, role)))]
+    problems = [problem for loop in LOOPS if (problem := _loop_problem(loop, present_loops(status, loop)))]
     problems += [
         f"{follower.name}: {follower.lag_events} events ({follower.lag_s:.0f} s) behind the ledger"
         for follower in status.followers
@@ -44,22 +44,22 @@ def stream_problems(stream: StreamStatus | None, name: str) -> list[str]:
     return []
 
 
-def present_loops(status: LedgerStatus, role: str) -> list[LoopReport]:
-    """The loops of a role that speak; where none does, the one that spoke last."""
-    loops = [loop for loop in status.loops if loop.role == role]
+def present_loops(status: LedgerStatus, name: str) -> list[LoopReport]:
+    """The processes' loops of a name that speak; where none does, the one that spoke last."""
+    loops = [loop for loop in status.loops if loop.role == name]
     speaking = [loop for loop in loops if loop.silent_s <= SILENT_S_MAX]
     return speaking or loops[:1]
 
 
-def _role_problem(role: str, loops: list[LoopReport]) -> str | None:
-    remedy = f"start one with `smsledger worker --roles {role}`"
+def _loop_problem(name: str, loops: list[LoopReport]) -> str | None:
+    remedy = f"start one with `smsledger worker --roles {LOOPS[name]}`"
     if not loops:
-        return f"{role}: no process runs it; {remedy}"
+        return f"{name}: no process runs it; {remedy}"
     if loops[0].silent_s > SILENT_S_MAX:
-        return f"{role}: no word from {loops[0].instance} for {loops[0].silent_s:.0f} s; {remedy}"
+        return f"{name}: no word from {loops[0].instance} for {loops[0].silent_s:.0f} s; {remedy}"
     for loop in loops:
         if loop.last_error is not None and not loop.is_leader and (loop.error_age_s or 0.0) <= ERROR_FRESH_S:
-            return f"{role}: failing on {loop.instance}: {loop.last_error}"
+            return f"{name}: failing on {loop.instance}: {loop.last_error}"
     if not any(loop.is_leader for loop in loops):
-        return f"{role}: no process leads it yet"
+        return f"{name}: no process leads it yet"
     return None

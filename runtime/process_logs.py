@@ -120,4 +120,5 @@ def _entry(line: bytes) -> dict[str, Any] | None:
 
 def _told(entry: dict[str, Any]) -> str:
     values = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _NOT_SHOWN)
-    return f"{entry.get('level', '')}: {entry.get('event', '')} {values}".strip()
+    # Errors of libraries may have several lines; on the console each has one.
+    return " ".join(f"{entry.get('level', '')}: {entry.get('event', '')} {values}".split())

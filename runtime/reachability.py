@@ -10,7 +10,6 @@ import re
 import socket
 from urllib.parse import urlsplit, urlunsplit
 
-import nats
 import nats.errors
 import nats.js.errors
 import psycopg
@@ -140,19 +139,15 @@ async def require_nats(url: str) -> None:
 
 async def connect_once(url: str, name: str) -> Client:
     """A client that does not reconnect, for a look at a server. Raises NatsUnreachable, without the password."""
-    complaints: list[Exception] = []
+    client = Client()
 
     async def on_error(error: Exception) -> None:
-        complaints.append(error)
+        if not client.is_connected:
+            raise error  # else the client goes on trying
 
     try:
         async with asyncio.timeout(CONNECT_S_MAX):
-            # The pause is longer than the time-out: one try.
-            return await nats.connect(
-                url, name=name, allow_reconnect=False, reconnect_time_wait=60, error_cb=on_error
-            )
+            await client.connect(url, name=name, allow_reconnect=False, error_cb=on_error)
     except (OSError, TimeoutError, ValueError, nats.errors.Error) as error:
-        telling = complaints[0] if complaints else error
-        raise NatsUnreachable(
-            url=without_password(url), reason=str(telling) or type(telling).__name__
-        ) from None
+        raise NatsUnreachable(url=without_password(url), reason=str(error) or type(error).__name__) from None
+    return client

@@ -57,6 +57,17 @@ def write_private(path: Path, content: bytes) -> None:
         raise FileNotWritable(path=path, reason=error.strerror) from None
 
 
+def remove_private(path: Path) -> None:
+    """Remove a file that `write_private` wrote. Raises FileNotWritable, also where it could not be written."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileNotWritable(path=path, reason=error.strerror) from None
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        reason = "the folder is not there" if not path.parent.exists() else "the folder is not writable"
+        raise FileNotWritable(path=path, reason=reason)
+
+
 def write_ready_file(path: Path, ready: ReadyFile) -> None:
     """Tell the world. Raises FileNotWritable."""
     write_private(path, msgspec.json.format(msgspec.json.encode(ready)) + b"\n")

@@ -4,6 +4,15 @@ from smsledger.domain.errors import LedgerError
 
 ROLES = ("publisher", "projector", "dispatcher")
 
+LOOPS = {
+    "publisher": "publisher",
+    "projector": "projector",
+    "dispatcher": "dispatcher",
+    "receipts": "dispatcher",
+    "watchdog": "dispatcher",
+}
+"""Every loop that reports, and the role that runs it."""
+
 
 class UnknownRole(LedgerError):
     """A worker was asked to run something that is no role."""

@@ -25,7 +25,7 @@ from .embedded.postgres import start_postgres
 from .process_logs import ProcessLog
 from .reachability import free_port, postgres_unreachable, require_nats, require_postgres
 from .readiness import reachable_host, why_not_ready
-from .ready_file import READY_FILE, FileNotWritable, ReadyFile, write_ready_file
+from .ready_file import READY_FILE, ReadyFile, remove_private, write_ready_file
 from .remembered import demo_keys, simulator_port
 from .roles import ROLES
 from .settings import Settings
@@ -131,6 +131,7 @@ class Supervisor:
             require_postgres(settings.postgres_url)
         if settings.nats_url:
             asyncio.run(require_nats(settings.nats_url))
+        self._say(f"starting on the data folder {self._data_dir}")
         return settings.postgres_url or self._start_postgres(), settings.nats_url or self._start_nats()
 
     def _start_postgres(self) -> str:
@@ -229,10 +230,7 @@ class Supervisor:
 
     def _forget_last_run(self) -> None:
         for path in self._ready_paths:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise FileNotWritable(path=path, reason=error.strerror) from None
+            remove_private(path)
 
     # --- Down ---------------------------------------------------------------------------------------------
 

@@ -76,10 +76,9 @@ async def _position(client: Client, stream: str, sequence: int) -> int:
 
 async def _age_s(client: Client, stream: str, sequence: int) -> float:
     """The age of the first queued message at or after a sequence."""
-    subject = subjects.QUEUED
     try:
         message = await client.jetstream(timeout=ANSWER_S_MAX).get_msg(
-            stream, seq=sequence, subject=subject, next=True
+            stream, seq=sequence, subject=subjects.QUEUED, next=True
         )
     except nats.js.errors.NotFoundError:
         return 0.0

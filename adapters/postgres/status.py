@@ -38,7 +38,8 @@ ORDER BY f.kind, f.name LIMIT %s
 _LOOPS = """
 SELECT role, instance, is_leader, handled, errors, last_error, last_error_at, beat_at,
     greatest(extract(epoch FROM now() - beat_at), 0)::float8 AS silent_s,
-    greatest(extract(epoch FROM now() - last_error_at), 0)::float8 AS error_age_s
+    CASE WHEN last_error_at IS NOT NULL
+        THEN greatest(extract(epoch FROM now() - last_error_at), 0)::float8 END AS error_age_s
 FROM loops ORDER BY role, beat_at DESC LIMIT %s
 """
 _PARKED_EVENTS = """

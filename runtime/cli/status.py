@@ -156,4 +156,4 @@ def _last_error(loop: LoopReport) -> str:
     if loop.last_error is None or loop.last_error_at is None:
         return ""
     ago_s = (datetime.now(UTC) - loop.last_error_at).total_seconds()
-    return f"{loop.last_error} ({ago_s:.0f} s ago)"
+    return f"{' '.join(loop.last_error.split())} ({ago_s:.0f} s ago)"

@@ -51,7 +51,6 @@ def up(
     def announce(ready: ReadyFile) -> None:
         click.echo("\n".join(_announcement(ready, settings)))
 
-    click.echo(f"starting smsledger on {settings.data_dir} …", err=True)
     supervisor = Supervisor(settings, ready_path=ready_file, announce=announce, say=_say)
     ctx.exit(supervisor.run())
 
