@@ -59,7 +59,7 @@ class LedgerGroup(click.RichGroup):
 @click.group(
     cls=LedgerGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
-@click.version_option(package_name="smsledger", message="%(prog)s %(version)s")
+@click.version_option(package_name="smsledger", message="smsledger %(version)s")
 def cli() -> None:
     """The event-sourced ledger for transactional SMS.
 
