@@ -57,13 +57,13 @@ class StopSignals:
     @contextlib.contextmanager
     def interruptible(self, requests: int) -> Iterator[None]:
         """Within, Interrupted is raised as soon as that many stop signals have come."""
-        self._interrupt_at = requests
+        outside, self._interrupt_at = self._interrupt_at, requests
         try:
             if self.requests >= requests:
                 raise Interrupted
             yield
         finally:
-            self._interrupt_at = None
+            self._interrupt_at = outside
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.requests += 1

@@ -71,13 +71,14 @@ class Supervisor:
         self._say = say
         self._children: list[Child] = []
         self._ready: ReadyFile | None = None
+        self._signals = StopSignals()
 
     def run(self) -> int:
         """Everything from the first check to the last process's end; the exit code.
 
         Raises LedgerError where something is in the way; nothing is left running then.
         """
-        with StopSignals() as signals, lock_data_folder(self._data_dir):
+        with self._signals as signals, lock_data_folder(self._data_dir):
             try:
                 self._forget_last_run()
                 self._start(signals)
@@ -86,7 +87,7 @@ class Supervisor:
                     self._look_after_all()
                 self._say("stopping")
             except Interrupted:
-                self._say("stopping before the service was ready")
+                self._say("stopping in the middle of a start")
             finally:
                 in_order = self._stop_all(signals)
                 self._forget_last_run()
@@ -99,7 +100,7 @@ class Supervisor:
         with signals.interruptible(1):
             postgres_url, nats_url = self._start_servers()
             _migrate(postgres_url)
-            keys = demo_keys(self._data_dir, postgres_url)
+            keys = demo_keys(self._data_dir, postgres_url, ours=not self._settings.postgres_url)
         settings = msgspec.structs.replace(
             self._settings,
             postgres_url=postgres_url,
@@ -138,7 +139,8 @@ class Supervisor:
         urls: list[str] = []
 
         def launch() -> Running:
-            server = start_postgres(self._data_dir)
+            with self._signals.interruptible(1):  # recovery may take minutes
+                server = start_postgres(self._data_dir)
             return self._same_address("postgres", urls, server.url, server)
 
         self._add("postgres", launch, self._data_dir / "postgres.log", STOP_SERVERS_S["postgres"])
@@ -150,7 +152,8 @@ class Supervisor:
 
         def launch() -> Running:
             nonlocal port
-            server = start_nats(self._data_dir, port=port)
+            with self._signals.interruptible(1):
+                server = start_nats(self._data_dir, port=port)
             port = server.port
             return self._same_address("nats", urls, server.url, server)
 

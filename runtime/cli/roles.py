@@ -5,13 +5,14 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import psycopg
 import rich_click as click
 
 from smsledger.adapters.postgres import migrate as migrations
 from smsledger.domain.errors import LedgerError
 from smsledger.runtime.logs import configure_logging
-from smsledger.runtime.reachability import postgres_unreachable, require_nats, require_postgres
+from smsledger.runtime.reachability import free_port, postgres_unreachable, require_nats, require_postgres
 from smsledger.runtime.roles import ROLES, parse_roles
 from smsledger.runtime.settings import Settings, settings_from
 
@@ -40,6 +41,8 @@ def api(host: str | None, port: int | None, api_workers: int | None) -> None:
     settings = settings_from(os.environ, host=host, port=port, api_workers=api_workers)
     configure_logging(settings, "api")
     _require_ledger(settings, nats=False)
+    # The HTTP server would share the port with whoever else is willing to.
+    settings = msgspec.structs.replace(settings, port=free_port(settings.host, settings.port))
     from smsledger.runtime.api import run_api  # noqa: PLC0415  # the web framework is this command's alone
 
     run_api(settings)

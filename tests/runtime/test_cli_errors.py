@@ -40,6 +40,11 @@ def test_a_busy_port_is_found_before_anything_is_started(tmp_path: Path, busy_po
     assert left_in(tmp_path) == ["lock"]
 
 
+def test_the_api_alone_does_not_share_a_busy_port(database: str, busy_port: int):
+    result = run("api", "--port", str(busy_port), environment={"SMSLEDGER_POSTGRES_URL": database})
+    assert_one_line(result, f"port {busy_port} on 127.0.0.1 is in use")
+
+
 def test_a_data_folder_in_use_names_the_process_that_holds_it(tmp_path: Path):
     with lock_data_folder(tmp_path):
         assert_one_line(run("up", "--data", tmp_path, "--port", "0"), str(tmp_path), "in use by process")

@@ -16,7 +16,7 @@ from smsledger.runtime.children import Child, ChildKeepsEnding, Command, Restart
 from smsledger.runtime.process_logs import LOG_BYTES_MAX, ProcessLog
 from smsledger.runtime.reachability import free_port, without_password
 from smsledger.runtime.ready_file import ReadyFile, read_ready_file, write_ready_file
-from smsledger.runtime.remembered import simulator_port
+from smsledger.runtime.remembered import demo_keys, simulator_port
 from smsledger.runtime.stop_signals import Interrupted, StopSignals
 
 from .command_line import wait_until
@@ -245,6 +245,30 @@ def test_a_damaged_ready_file_is_refused(tmp_path: Path):
     (tmp_path / "ready.json").write_text("{")
     with pytest.raises(LedgerError, match="remove it"):
         read_ready_file(tmp_path)
+
+
+def test_the_demo_keys_are_the_same_at_every_start(database: str, tmp_path: Path):
+    first = demo_keys(tmp_path, database, ours=True)
+    assert first is not None
+    assert demo_keys(tmp_path, database, ours=True) == first
+    assert stat.S_IMODE((tmp_path / "demo-keys.json").stat().st_mode) == 0o600
+
+
+def test_lost_demo_keys_of_our_own_database_are_replaced_by_new_ones_that_are_kept(
+    database: str, tmp_path: Path
+):
+    lost = demo_keys(tmp_path, database, ours=True)
+    (tmp_path / "demo-keys.json").unlink()
+    found = demo_keys(tmp_path, database, ours=True)
+    assert found is not None
+    assert found != lost
+    assert demo_keys(tmp_path, database, ours=True) == found
+
+
+def test_no_keys_are_made_on_somebody_elses_database(database: str, tmp_path: Path):
+    demo_keys(tmp_path, database, ours=True)
+    (tmp_path / "demo-keys.json").unlink()
+    assert demo_keys(tmp_path, database, ours=False) is None
 
 
 def test_the_simulators_port_stays_the_same_over_restarts(tmp_path: Path):
