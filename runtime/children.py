@@ -6,6 +6,7 @@ processes it started with it, so that nothing of it meets its successor.
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -140,12 +141,12 @@ class Child:
             return False
         return True
 
-    def stop(self) -> None:
-        """Stop it in good order, within its deadline, and whatever it has left behind."""
+    def stop(self, *, within_s: float = math.inf) -> None:
+        """Stop it in good order, within its deadline or a shorter one, and whatever it has left behind."""
         self._due_at = None
         if self._running is not None:
             if self._running.process.poll() is None:
-                self._running.stop(timeout_s=self._stop_s)
+                self._running.stop(timeout_s=min(self._stop_s, within_s))
             kill_group(self._running.process)
             self._running = None
 

@@ -5,6 +5,7 @@ handles no messages. How one process is watched is `children.py`'s.
 """
 
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -39,6 +40,7 @@ ENDS_BEFORE_READY_MAX = 4
 STOP_S = {"api": 15.0, "dispatcher": 12.0, "publisher": 8.0, "projector": 8.0, "simulator": 5.0}
 STOP_SERVERS_S = {"nats": 10.0, "postgres": 30.0}
 """Deadlines of an orderly end, in the order of ending: first no new requests, last the databases."""
+STOP_IN_VAIN_S = 1.0
 
 
 class NotReady(LedgerError):
@@ -241,10 +243,14 @@ class Supervisor:
         """End every process, in order; at once where a second signal asks for it. Whether it went in order."""
         place = {name: number for number, name in enumerate((*STOP_S, *STOP_SERVERS_S))}
         remaining = sorted(self._children, key=lambda child: place[child.name])
+        # Without a server that was just being restarted, the others would wait for it in vain.
+        in_vain = any(child.pid is None for child in remaining if child.name in STOP_SERVERS_S)
         try:
             with signals.interruptible(max(2, signals.requests + 1)):
                 while remaining:
-                    remaining[0].stop()
+                    remaining[0].stop(
+                        within_s=STOP_IN_VAIN_S if in_vain and remaining[0].name in STOP_S else math.inf
+                    )
                     remaining.pop(0)
         except Interrupted:
             for child in remaining:
