@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from smsledger.http.app import create_app
 
+from .children import die_with_parent
 from .logs import configure_logging
 from .services import open_api_services
 from .settings import Settings, settings_from
@@ -44,7 +45,8 @@ def run_api(settings: Settings) -> None:
 
 
 def app() -> Litestar:
-    """The application of one worker process."""
+    """The application of one worker process, which ends with the process that started it."""
+    die_with_parent()
     settings = settings_from(os.environ)
     configure_logging(settings, "api")
     return create_app(

@@ -154,8 +154,10 @@ def settings_from(environment: Mapping[str, str], **overrides: object) -> Settin
     except msgspec.ValidationError as error:
         problem, _, path = str(error).rpartition(" - at `$.")
         name = path.rstrip("`")
+        wanted = problem.partition(", got ")[0].replace("`", "")
         raise InvalidSetting(
-            variable=PREFIX + name.upper(), problem=f"{problem}, got {values.get(name)!r}"
+            variable=PREFIX + name.upper(),
+            problem=f"{wanted[0].lower()}{wanted[1:]}, got {values.get(name)!r}",
         ) from None
 
 

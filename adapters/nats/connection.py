@@ -51,4 +51,10 @@ async def connect_nats(url: str, name: str, *, connect_s_max: float = 5.0) -> Cl
             connect_s_max,
         )
     except (OSError, TimeoutError, NoServersError, nats.errors.Error) as error:
-        raise NatsUnreachable(url=url, reason=str(error) or type(error).__name__) from None
+        raise NatsUnreachable(url=_without_user(url), reason=str(error) or type(error).__name__) from None
+
+
+def _without_user(url: str) -> str:
+    """The address alone: a URL may carry a password, and errors are logged."""
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

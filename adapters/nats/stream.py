@@ -102,7 +102,7 @@ class JetStreamStream:
         try:
             return await self._js.stream_info(self._options.name)
         except nats.js.errors.NotFoundError:
-            log.warning("stream_created", stream=self._options.name)
+            log.info("stream_created", stream=self._options.name)
             return await self._js.add_stream(
                 StreamConfig(
                     name=self._options.name,
