@@ -83,7 +83,8 @@ class PlainTemplate:
                 return self._engine.render(model)
             parts.append(text)
         body = "".join(parts)
-        if len(body) > OUTPUT_BYTES_MAX // 4:  # long enough that the engine may find it too long
+        # So long that the engine may find it too long, or with line ends that it makes one character.
+        if len(body) > OUTPUT_BYTES_MAX // 4 or "\r" in body:
             return self._engine.render(model)
         return body
 

@@ -41,6 +41,7 @@ def rendered(template: CompiledTemplate, model: dict[str, Any]) -> str | tuple[t
 @example("{{{ a }}", {"a": "x"})
 @example("{{ a }}}", {"a": "x"})
 @example("{{ a }}\n", {"a": "{{ b }}", "b": "c"})
+@example("x\r\n{{ a }}", {"a": "\ry"})
 def test_the_fast_way_gives_what_the_engine_gives(source: str, model: dict[str, Any]) -> None:
     try:
         engine = LiquidTemplate(source)
