@@ -21,11 +21,16 @@ _LITERALS = frozenset(
 _UNDEFINED_NAME = re.compile(r"^'?([^\s']+)'? is undefined")
 
 
+# What the engine's filters let through for odd values: `modulo: 0` of a float, `base64_decode` of what is none.
+_ENGINE_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+OUTPUT_BYTES_MAX = 20_000
+
+
 class _SmsEnvironment(Environment):
     """Liquid with limits: a template cannot exhaust time or memory."""
 
     loop_iteration_limit = 1_000
-    output_stream_limit = 20_000
+    output_stream_limit = OUTPUT_BYTES_MAX
     local_namespace_limit = 20_000
     context_depth_limit = 10
 
@@ -45,12 +50,14 @@ class LiquidTemplate:
     def render(self, model: Mapping[str, Any]) -> str:
         """See CompiledTemplate."""
         try:
-            return self._template.render(**model)
+            return self._template.render(model)
         except UndefinedError as error:
             named = _UNDEFINED_NAME.search(str(error))
             raise MissingVariable(variable=named.group(1) if named else _first_line(error)) from None
         except LiquidError as error:
             raise TemplateFailed(reason=_first_line(error)) from None
+        except _ENGINE_FAULTS as error:
+            raise TemplateFailed(reason=f"{type(error).__name__} in a filter or tag") from error
 
 
 class PlainTemplate:
@@ -75,7 +82,11 @@ class PlainTemplate:
             else:
                 return self._engine.render(model)
             parts.append(text)
-        return "".join(parts)
+        body = "".join(parts)
+        # So long that the engine may find it too long, or with line ends that it makes one character.
+        if len(body) > OUTPUT_BYTES_MAX // 4 or "\r" in body:
+            return self._engine.render(model)
+        return body
 
 
 def compile_template(source: str) -> CompiledTemplate:

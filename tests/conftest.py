@@ -1,6 +1,7 @@
-"""What holds for every test, and a PostgreSQL with a fresh, migrated database for whoever needs one.
+"""What holds for every test, a PostgreSQL with a fresh, migrated database, and a NATS, for whoever needs one.
 
-SMSLEDGER_TEST_POSTGRES_URL names a server to use, as a superuser; without it one is started from its wheel.
+SMSLEDGER_TEST_POSTGRES_URL names a server to use, as a superuser, and SMSLEDGER_TEST_NATS_URL one with
+JetStream and nothing else in it; without them they are started from their wheels.
 """
 
 import os
@@ -10,14 +11,16 @@ from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from smsledger.adapters.postgres.migrate import migrate
 
 # No time limit per example: a busy machine is not a fault, and speed belongs in `benchmarks/`.
-settings.register_profile("smsledger", settings(), deadline=None)
+settings.register_profile(
+    "smsledger", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("smsledger")
 
 
@@ -30,7 +33,8 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from smsledger.runtime.embedded.postgres import start_postgres  # not needed with a server
 
-    server = start_postgres(tmp_path_factory.mktemp("postgres"))
+    # A throw-away server need not survive a power cut, and without fsync a fresh database takes half the time.
+    server = start_postgres(tmp_path_factory.mktemp("postgres"), settings={"fsync": "off"})
     try:
         yield server.url
     finally:
@@ -50,6 +54,29 @@ def database(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """The connection string of a fresh, migrated database."""
     with _database(postgres_url, f"test_{secrets.token_hex(6)}", migrated_template) as name:
         yield make_conninfo(postgres_url, dbname=name)
+
+
+@pytest.fixture
+def empty_database(postgres_url: str) -> Iterator[str]:
+    """The connection string of a database without any table."""
+    with _database(postgres_url, f"empty_{secrets.token_hex(6)}") as name:
+        yield make_conninfo(postgres_url, dbname=name)
+
+
+@pytest.fixture(scope="session")
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with JetStream. Streams on it cannot share subjects: a test deletes its own when it ends."""
+    url = os.environ.get("SMSLEDGER_TEST_NATS_URL")
+    if url:
+        yield url
+        return
+    from smsledger.runtime.embedded.nats import start_nats  # not needed with a server
+
+    server = start_nats(tmp_path_factory.mktemp("nats"))
+    try:
+        yield server.url
+    finally:
+        server.stop()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """One way to connect to NATS: reconnecting for ever, every disconnection logged, no buffering while disconnected."""
 
 import asyncio
+import re
 
 import nats
 import nats.errors
@@ -51,10 +52,9 @@ async def connect_nats(url: str, name: str, *, connect_s_max: float = 5.0) -> Cl
             connect_s_max,
         )
     except (OSError, TimeoutError, NoServersError, nats.errors.Error) as error:
-        raise NatsUnreachable(url=_without_user(url), reason=str(error) or type(error).__name__) from None
+        raise NatsUnreachable(url=_without_password(url), reason=str(error) or type(error).__name__) from None
 
 
-def _without_user(url: str) -> str:
-    """The address alone: a URL may carry a password, and errors are logged."""
-    scheme, separator, rest = url.rpartition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+def _without_password(url: str) -> str:
+    """For people and logs; several servers stand with commas between them."""
+    return ",".join(re.sub(r"//[^/@]*@", "//***@", one) for one in url.split(","))

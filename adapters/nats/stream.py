@@ -30,6 +30,9 @@ _BATCH_SEQUENCE = "Nats-Batch-Sequence"
 _BATCH_COMMIT = "Nats-Batch-Commit"
 _EXPECTED_LAST = "Nats-Expected-Last-Sequence"
 
+FOREIGN_MAX = 1_000
+"""Messages that are not the ledger's, passed over at the end of the stream."""
+
 NATS_ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
 """What nats-py raises when the server or the way to it fails."""
 
@@ -65,10 +68,21 @@ class JetStreamStream:
             self._last_sequence = state.last_seq
             if state.messages == 0:
                 return 0 if state.last_seq == 0 else None
-            last = await self._js.get_msg(self._options.name, seq=state.last_seq)
+            return await self._last_of_ours(state.first_seq, state.last_seq)
         except NATS_ERRORS as error:
             raise StreamUnavailable(reason=_reason(error)) from error
-        return int((last.headers or {})[MESSAGE_ID])
+
+    async def _last_of_ours(self, first_seq: int, last_seq: int) -> int | None:
+        """The position of the last event of the ledger, past what others may have put on its subjects."""
+        for sequence in range(last_seq, max(first_seq, last_seq - FOREIGN_MAX) - 1, -1):
+            try:
+                message = await self._js.get_msg(self._options.name, seq=sequence)
+                return cloud_events.decode(message.data or b"").position
+            except (nats.js.errors.NotFoundError, cloud_events.ForeignEvent):
+                log.warning("foreign_event_in_stream", stream=self._options.name, sequence=sequence)
+        if last_seq - first_seq >= FOREIGN_MAX:
+            raise StreamUnavailable(reason=f"none of its last {FOREIGN_MAX} messages is an event of the ledger")
+        return None
 
     async def publish(self, events: Sequence[Stored]) -> None:
         """See the port."""

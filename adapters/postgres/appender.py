@@ -5,6 +5,7 @@ and many share one fsync. It decides nothing about events; conflicts and positio
 """
 
 import asyncio
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -181,10 +182,11 @@ class GroupCommitAppender:
 
     async def _store(self, group: list[_Submission], *, uncertain: bool) -> list[Result]:
         rows = _numbered(group)
+        parameters = _parameters(rows)
         if self._conn is None or self._conn.closed:
             self._conn = None
             self._conn = await self._connect()
-        cursor = await self._conn.execute(self._statement, append_parameters(rows), binary=True, prepare=True)
+        cursor = await self._conn.execute(self._statement, parameters, binary=True, prepare=True)
         found = await cursor.fetchone()
         if found is None:  # the function always returns one row
             raise psycopg.InternalError("ledger_append returned nothing")
@@ -219,6 +221,14 @@ class GroupCommitAppender:
                 await conn.close()
             except psycopg.Error as error:
                 log.debug("disconnect_failed", error=str(error))
+
+
+def _parameters(rows: Sequence[Row]) -> list[Any]:
+    """The statement's parameters. Raises psycopg.DataError for values that PostgreSQL cannot be sent."""
+    try:
+        return append_parameters(rows)
+    except (ValueError, TypeError, struct.error) as error:  # a lone surrogate, a time without a zone, 2**63
+        raise psycopg.DataError(f"an event cannot be stored: {error}") from error
 
 
 def _numbered(group: Sequence[_Submission]) -> list[Row]:

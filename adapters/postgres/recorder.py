@@ -87,18 +87,28 @@ class LedgerRecorder(PostgresApplicationRecorder):
         self._append = append_statement(datastore.schema)
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
-        """Store all events or none; their positions, in order. Raises IntegrityError where a version exists."""
+        """Store all events or none; their positions, in order. Raises IntegrityError where a version exists.
+
+        Raises TypeError for an originator_id that is not a UUID; nothing is stored then.
+        """
         if not stored_events:
             return []
         now = datetime.now(UTC)
         rows = [
-            Row(0, event.originator_id, event.originator_version, event.topic, "", now, None, event.state)
+            Row(0, _uuid(event), event.originator_version, event.topic, "", now, None, event.state)
             for event in stored_events
-            if isinstance(event.originator_id, UUID)
         ]
         with self.datastore.get_connection() as conn:
             result = conn.execute(self._append, append_parameters(rows), binary=True).fetchone()
         if result is None or result["refused"]:
             msg = "an event with this originator_id and originator_version exists already"
             raise IntegrityError(msg)
-        return range(result["base"] + 1, result["base"] + 1 + len(rows))
+        return list(range(result["base"] + 1, result["base"] + 1 + len(rows)))
+
+
+def _uuid(event: StoredEvent) -> UUID:
+    """The ledger's aggregates have UUIDs; the library knows text ids too."""
+    if not isinstance(event.originator_id, UUID):
+        msg = f"originator_id must be a UUID, not {type(event.originator_id).__name__}"
+        raise TypeError(msg)
+    return event.originator_id

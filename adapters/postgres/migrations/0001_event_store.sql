@@ -49,17 +49,23 @@ BEGIN
         FROM unnest(ids, versions, topics, organizations, times, carrier_references, states)
             WITH ORDINALITY AS e (id, version, topic, organization_id, recorded_at, reference, state, place);
     EXCEPTION WHEN unique_violation THEN
-        -- Rare: find the losers, also among each other (the earlier append of the group wins).
+        -- Rare: find the losers, also among each other (the earlier append of the group wins) and within one
+        -- append that names a version twice.
         WITH wanted AS (
-            SELECT * FROM unnest(append_numbers, ids, versions) AS w (append_number, id, version)
+            SELECT * FROM unnest(append_numbers, ids, versions)
+                WITH ORDINALITY AS w (append_number, id, version, place)
         )
         SELECT array_agg(DISTINCT w.append_number) INTO refused FROM wanted w
         WHERE EXISTS (
             SELECT FROM ledger_events l WHERE l.originator_id = w.id AND l.originator_version = w.version
         ) OR EXISTS (
             SELECT FROM wanted o
-            WHERE o.id = w.id AND o.version = w.version AND o.append_number < w.append_number
+            WHERE o.id = w.id AND o.version = w.version
+                AND (o.append_number, o.place) < (w.append_number, w.place)
         );
+        IF refused IS NULL THEN -- something else is not unique: storing nothing must not look like success
+            RAISE;
+        END IF;
         INSERT INTO ledger_events
         SELECT base + row_number() OVER (ORDER BY e.place),
             e.id, e.version, e.topic, e.organization_id, e.recorded_at, e.reference, e.state
