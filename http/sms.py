@@ -9,7 +9,6 @@ from smsledger.application import cloud_events
 from smsledger.application.accept import Accepted
 from smsledger.application.ledger import MessageMissing
 from smsledger.domain.errors import LedgerError
-from smsledger.domain.ids import render_message_id
 from smsledger.domain.message import fold
 from smsledger.projections.messages import list_messages
 
@@ -111,13 +110,11 @@ async def get_events(request: AnyRequest) -> Response[EventList]:
     """A message's timeline: every event as it was stored, as CloudEvents in version order."""
     services = services_of(request)
     key = await require_key(request, services)
-    wanted = message_id_of(request.path_params["messageId"])
-    events = await services.reader.history(wanted)
+    message_id = request.path_params["messageId"]
+    events = await services.reader.history(message_id_of(message_id))
     if not events or events[0].organization_id != key.organization_id:
         raise MessageNotFound
-    answer = EventList(
-        render_message_id(wanted), [msgspec.Raw(cloud_events.encode(event)) for event in events]
-    )
+    answer = EventList(message_id, [msgspec.Raw(cloud_events.encode(event)) for event in events])
     return _json(answer, events[-1].position)
 
 
