@@ -132,13 +132,19 @@ def _error_responses() -> dict[str, OpenAPIResponse | Reference]:
 def _response(
     schema: Any, example: Any, description: str, headers: dict[str, OpenAPIHeader]
 ) -> OpenAPIResponse:
-    media = OpenAPIMediaType(schema=schema, examples={"example": Example(value=example)})
-    return OpenAPIResponse(description=description, headers={**headers}, content={_JSON: media})
+    return OpenAPIResponse(
+        description=description, headers={**headers}, content={_JSON: _media(schema, example)}
+    )
+
+
+def _media(schema: Any, example: Any) -> OpenAPIMediaType:
+    # As bytes, because the framework leaves out what is null.
+    value = msgspec.Raw(msgspec.json.encode(example))
+    return OpenAPIMediaType(schema=schema, examples={"example": Example(value=value)})
 
 
 def _body(schema: Schema, example: Any, description: str) -> RequestBody:
-    media = OpenAPIMediaType(schema=schema, examples={"example": Example(value=example)})
-    return RequestBody(content={_JSON: media}, required=True, description=description)
+    return RequestBody(content={_JSON: _media(schema, example)}, required=True, description=description)
 
 
 def _query(name: str, schema: Schema, description: str) -> Parameter:
