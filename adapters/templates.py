@@ -50,7 +50,7 @@ class LiquidTemplate:
     def render(self, model: Mapping[str, Any]) -> str:
         """See CompiledTemplate."""
         try:
-            return self._template.render(model)
+            return self._template.render(model)  # not as keywords: a variable may be called `self`
         except UndefinedError as error:
             named = _UNDEFINED_NAME.search(str(error))
             raise MissingVariable(variable=named.group(1) if named else _first_line(error)) from None

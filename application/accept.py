@@ -3,6 +3,7 @@
 It answers after the commit and waits for nothing else: no stream, no projection, no carrier.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -23,8 +24,19 @@ from .ports import Append, Appended, Appender
 TAG_CHARACTERS_MAX = 255
 METADATA_BYTES_MAX = 4_096
 MODEL_BYTES_MAX = 16_384
+DATA_LEVELS_MAX = 32
+"""Objects and arrays within each other. How deep a decoder can go depends on who calls it, so what one process
+could just read would stop another."""
+TEMPLATE_SHOWN_MAX = 100
+"""Characters of an unknown template's alias that are said back."""
 SEGMENTS_MAX = 10
 """A longer body is a mistake far more often than a message; carriers cut at about 1,600 characters."""
+
+NUL_REFUSED = "the character U+0000 cannot be sent or stored"
+TOO_DEEP = f"at most {DATA_LEVELS_MAX} objects and arrays within each other"
+
+# The escape \u0000, and not a backslash in front of such digits.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class SendCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -33,9 +45,9 @@ class SendCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     to: str
     template_alias: str | None = None
     template_id: int | None = None
-    template_model: dict[str, Any] = {}
+    template_model: dict[str, Any] | None = None
     tag: str | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -104,7 +116,10 @@ class Accept:
         number = self._numbers.parse(command.to)
         template = _template(organization, command)
         sender, why = _sender(organization, number)
-        body = template.compiled.render(command.template_model)
+        model = command.template_model or {}
+        body = template.compiled.render(model)
+        if "\x00" in body:  # by a filter of the template
+            raise InvalidField(field="templateModel", problem=NUL_REFUSED)
         segments = count_segments(body)
         if not 1 <= segments.count <= SEGMENTS_MAX or not body:
             raise BodyLength(segments=segments.count if body else 0, segments_max=SEGMENTS_MAX)
@@ -121,9 +136,9 @@ class Accept:
             template_id=template.template_id,
             template_version=template.version,
             template_alias=command.template_alias,
-            template_model=command.template_model,
+            template_model=model,
             tag=command.tag,
-            metadata=command.metadata,
+            metadata=command.metadata or {},
             key_id=key.key_id,
         )
 
@@ -131,11 +146,35 @@ class Accept:
         if command.tag is not None and not 0 < len(command.tag) <= TAG_CHARACTERS_MAX:
             raise InvalidField(field="tag", problem=f"expected 1 to {TAG_CHARACTERS_MAX} characters")
         if command.tag is not None and "\x00" in command.tag:
-            raise InvalidField(field="tag", problem="the character U+0000 cannot be stored")
-        if command.metadata and len(self._encode(command.metadata)) > METADATA_BYTES_MAX:
-            raise InvalidField(field="metadata", problem=f"at most {METADATA_BYTES_MAX} bytes as JSON")
-        if command.template_model and len(self._encode(command.template_model)) > MODEL_BYTES_MAX:
-            raise InvalidField(field="templateModel", problem=f"at most {MODEL_BYTES_MAX} bytes as JSON")
+            raise InvalidField(field="tag", problem=NUL_REFUSED)
+        if command.metadata:
+            self._check_data("metadata", command.metadata, METADATA_BYTES_MAX)
+        if command.template_model:
+            self._check_data("templateModel", command.template_model, MODEL_BYTES_MAX)
+
+    def _check_data(self, field: str, data: dict[str, Any], bytes_max: int) -> None:
+        """Whether `data` can be stored, and read again by everybody."""
+        try:
+            encoded = self._encode(data)
+        except RecursionError:
+            raise InvalidField(field=field, problem=TOO_DEEP) from None
+        if len(encoded) > bytes_max:
+            raise InvalidField(field=field, problem=f"at most {bytes_max} bytes as JSON")
+        if b"\\u0000" in encoded and _NUL.search(encoded):
+            raise InvalidField(field=field, problem=NUL_REFUSED)
+        # Brackets are quick to count, and most data has few.
+        if encoded.count(b"{") + encoded.count(b"[") > DATA_LEVELS_MAX and _levels(data) > DATA_LEVELS_MAX:
+            raise InvalidField(field=field, problem=TOO_DEEP)
+
+
+def _levels(data: Any) -> int:
+    """How deep objects and arrays lie in each other."""
+    levels = 0
+    layer = [data]
+    while layer := [value for value in layer if isinstance(value, dict | list)]:
+        levels += 1
+        layer = [inner for value in layer for inner in (value.values() if isinstance(value, dict) else value)]
+    return levels
 
 
 def _template(organization: Organization, command: SendCommand) -> Template:
@@ -146,10 +185,16 @@ def _template(organization: Organization, command: SendCommand) -> Template:
     else:
         template = organization.templates_by_id.get(command.template_id or 0)
     if template is None:
-        raise TemplateNotFound(template=command.template_alias or command.template_id)
+        raise TemplateNotFound(template=_asked_for(command))
     if not template.approved:
-        raise TemplateNotApproved(template=command.template_alias or command.template_id)
+        raise TemplateNotApproved(template=_asked_for(command))
     return template
+
+
+def _asked_for(command: SendCommand) -> str:
+    """The template's alias or id as the client gave it, cut where it is absurd."""
+    wanted = command.template_id if command.template_alias is None else command.template_alias
+    return str(wanted)[:TEMPLATE_SHOWN_MAX]
 
 
 def _sender(organization: Organization, number: PhoneNumber) -> tuple[Sender, str]:

@@ -3,6 +3,7 @@
 Messages come from the errors themselves; nothing here words one, save for what the framework raises.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ from smsledger.projections.page_cursor import InvalidCursor
 log = structlog.get_logger(__name__)
 
 OK = 0
+PATH_SHOWN_MAX = 100
+"""Characters of an unknown path that are said back."""
 ITEM_INVALID = 1000
 """`errorCode` of a batch item that is refused for a reason the page has no code for."""
 
@@ -131,37 +134,67 @@ def message_of(error: LedgerError) -> str:
     return f"{kind.field}: {error}" if kind.field else str(error)
 
 
+def error_body(error: LedgerError) -> ErrorBody:
+    """The envelope around an error."""
+    kind = kind_of(error)
+    number = None if kind.number == ITEM_INVALID else kind.number
+    return ErrorBody(ErrorDetail(kind.code, message_of(error), kind.status, number))
+
+
 def on_ledger_error(request: Request[Any, Any, Any], error: LedgerError) -> Response[ErrorBody]:
     """Answer an error of the ledger."""
     kind = kind_of(error)
     if kind is INTERNAL:
         log.error("request_failed", path=request.url.path, error=repr(error), exc_info=error)
-    number = kind.number if kind.number not in (None, ITEM_INVALID) else None
-    return _response(kind, message_of(error), number)
+    return _response(kind, error_body(error))
 
 
-def on_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
+def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
     """Answer what the framework refuses: unknown paths, methods, too large bodies."""
     code = _FRAMEWORK_CODES.get(
         error.status_code, "INVALID_REQUEST" if error.status_code < 500 else "INTERNAL_ERROR"
     )
-    return _response(ErrorKind(error.status_code, code), error.detail, None)
+    # The framework's own headers say, for one, which methods are allowed (RFC 9110, section 15.5.6).
+    kind = ErrorKind(error.status_code, code)
+    return _response(kind, _plain_body(kind, _words_for(request, error)), error.headers)
+
+
+def _words_for(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    match error.status_code:
+        case 404:
+            return f"nothing is at {request.url.path[:PATH_SHOWN_MAX]}: see /docs"
+        case 405:
+            return (
+                f"{request.method} is not possible here, only {(error.headers or {}).get('allow', 'others')}"
+            )
+        case 413:
+            return f"the body is larger than {request.app.request_max_body_size} bytes"
+    return error.detail
 
 
 def on_store_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
     """Answer a read that PostgreSQL did not answer."""
     log.warning("event_store_unreachable", path=request.url.path, error=str(error).strip())
     unavailable = ports.LedgerUnavailable(reason="it does not answer")
-    return _response(kind_of(unavailable), str(unavailable), None)
+    return _response(kind_of(unavailable), error_body(unavailable))
 
 
 def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
     """Answer a fault of ours; the log has the details, the client has not."""
     log.error("request_failed", path=request.url.path, error=repr(error), exc_info=error)
-    return _response(INTERNAL, "internal error", None)
+    return _response(INTERNAL, _plain_body(INTERNAL, "internal error"))
 
 
-def _response(kind: ErrorKind, message: str, number: int | None) -> Response[ErrorBody]:
-    headers = {"Retry-After": str(kind.retry_after_s)} if kind.retry_after_s is not None else {}
-    body = ErrorBody(ErrorDetail(kind.code, message, kind.status, number))
+def _plain_body(kind: ErrorKind, message: str) -> ErrorBody:
+    return ErrorBody(ErrorDetail(kind.code, message, kind.status))
+
+
+def _response(
+    kind: ErrorKind, body: ErrorBody, framework_headers: Mapping[str, str] | None = None
+) -> Response[ErrorBody]:
+    headers = dict(framework_headers or {})
+    if kind.retry_after_s is not None:
+        headers["Retry-After"] = str(kind.retry_after_s)
+    if kind.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 15.5.2
     return Response(body, status_code=kind.status, headers=headers)

@@ -9,13 +9,19 @@ from psycopg_pool import PoolTimeout
 from .services import services_of
 
 
-@get("/healthz", summary="Liveness and the loops' state", tags=["Operations"], security=[{}])
+@get(
+    "/healthz",
+    operation_id="healthz",
+    summary="Liveness and the loops' state",
+    tags=["Operations"],
+    security=[{}],
+)
 async def healthz(request: Request[Any, Any, Any]) -> Response[Any]:
     """200 as long as the process answers; what it can see of the loops is in the body."""
     return Response(await _state(request))
 
 
-@get("/readyz", summary="Readiness", tags=["Operations"], security=[{}])
+@get("/readyz", operation_id="readyz", summary="Readiness", tags=["Operations"], security=[{}])
 async def readyz(request: Request[Any, Any, Any]) -> Response[Any]:
     """200 when requests can be served, 503 while PostgreSQL cannot be reached. Lagging loops do not unready the API."""
     state = await _state(request)

@@ -1,15 +1,22 @@
-"""The OpenAPI document beyond what handlers' types say: bodies that are read by hand, parameters, examples."""
+"""The OpenAPI document beyond what handlers' types say: bodies that are read by hand, parameters, examples, errors.
+
+The examples are in `examples.py`; which errors there are is the table in `errors.py`.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import (
     Components,
     Example,
+    OpenAPIHeader,
     OpenAPIMediaType,
+    OpenAPIResponse,
     Operation,
     Parameter,
+    Reference,
     RequestBody,
     Schema,
     SecurityScheme,
@@ -17,70 +24,228 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
+from smsledger.application import accept, ports
+from smsledger.domain.errors import LedgerError
 from smsledger.domain.status import Direction, Status
 
-_SEND_EXAMPLE = {
-    "to": "+14155551234",
-    "templateAlias": "otp-verification",
-    "templateModel": {"code": "123456"},
-    "tag": "verification",
-    "metadata": {"userId": "user_123"},
-}
-_STRING, _INTEGER, _OBJECT = OpenAPIType.STRING, OpenAPIType.INTEGER, OpenAPIType.OBJECT
+from . import examples
+from .errors import ERRORS, Forbidden, MessageNotFound, Unauthorized, error_body
+
+_STRING, _INTEGER, _OBJECT, _ARRAY = (
+    OpenAPIType.STRING,
+    OpenAPIType.INTEGER,
+    OpenAPIType.OBJECT,
+    OpenAPIType.ARRAY,
+)
+_JSON = "application/json"
+
+
+def _nullable(kind: OpenAPIType, description: str, **more: Any) -> Schema:
+    return Schema(type=[kind, OpenAPIType.NULL], description=description, **more)
+
+
 _SEND_SCHEMA = Schema(
     type=_OBJECT,
     required=["to"],
     additional_properties=False,
     properties={
-        "to": Schema(
-            type=_STRING, description="Recipient phone number in E.164 format", examples=["+14155551234"]
-        ),
-        "templateAlias": Schema(
-            type=_STRING, description="Custom or pool template alias; this or templateId"
-        ),
-        "templateId": Schema(type=_INTEGER, description="Template id; this or templateAlias"),
-        "templateModel": Schema(type=_OBJECT, description="Variables of the template"),
-        "tag": Schema(type=_STRING, max_length=255, description="Tag for filtering"),
-        "metadata": Schema(type=_OBJECT, description="Your own key-value data, kept with the message"),
+        "to": Schema(type=_STRING, description="Recipient phone number in E.164 format"),
+        "templateAlias": _nullable(_STRING, "Custom or pool template alias; this or templateId"),
+        "templateId": _nullable(_INTEGER, "Template id; this or templateAlias"),
+        "templateModel": _nullable(_OBJECT, "Variables of the template"),
+        "tag": _nullable(_STRING, "Tag for filtering", min_length=1, max_length=accept.TAG_CHARACTERS_MAX),
+        "metadata": _nullable(_OBJECT, "Your own key-value data, kept with the message"),
     },
 )
+_EVENTS_SCHEMA = Schema(
+    type=_OBJECT,
+    required=["messageId", "events"],
+    properties={
+        "messageId": Schema(type=_STRING),
+        "events": Schema(
+            type=_ARRAY,
+            description="CloudEvents 1.0 in version order",
+            items=Schema(
+                type=_OBJECT,
+                required=list(examples.EVENTS["events"][0]),
+                properties={
+                    name: Schema(
+                        type={int: _INTEGER, dict: _OBJECT}.get(type(value), _STRING)  # the others are texts
+                    )
+                    for name, value in examples.EVENTS["events"][0].items()
+                },
+            ),
+        ),
+    },
+)
+_ERROR_SCHEMA = Schema(
+    type=_OBJECT,
+    required=["error"],
+    properties={
+        "error": Schema(
+            type=_OBJECT,
+            required=["code", "message", "statusCode"],
+            properties={
+                "code": Schema(type=_STRING, description="For programs"),
+                "message": Schema(type=_STRING, description="For people; names the field that is at fault"),
+                "statusCode": Schema(type=_INTEGER, description="The HTTP status"),
+                "errorCode": Schema(type=_INTEGER, description="The numeric code, where the case has one"),
+            },
+        )
+    },
+)
+_POSITION_HEADER = OpenAPIHeader(
+    schema=Schema(type=_INTEGER, minimum=1),
+    description="Position of what was stored or read; given to a list, the list waits until it shows it",
+)
+_RETRY_HEADER = OpenAPIHeader(schema=Schema(type=_INTEGER), description="Seconds to wait")
+
+_FAULTS: dict[int, LedgerError] = {
+    400: accept.InvalidField(field="tag", problem=f"expected 1 to {accept.TAG_CHARACTERS_MAX} characters"),
+    401: Unauthorized(),
+    403: Forbidden(kind="WEBHOOK"),
+    404: MessageNotFound(),
+    503: ports.LedgerUnavailable(reason="it does not answer"),
+}
+"""An example for each status that the table of errors has."""
+_TOO_LARGE = {
+    "error": {
+        "code": "REQUEST_TOO_LARGE",
+        "message": "the body is larger than 2097152 bytes",
+        "statusCode": 413,
+    }
+}
+
+
+def _error_responses() -> dict[str, OpenAPIResponse | Reference]:
+    responses: dict[str, OpenAPIResponse | Reference] = {
+        "Error413": _response(_ERROR_SCHEMA, _TOO_LARGE, "REQUEST_TOO_LARGE", {})
+    }
+    for status, error in _FAULTS.items():
+        codes = dict.fromkeys(kind.code for kind in ERRORS.values() if kind.status == status)
+        headers = {"Retry-After": _RETRY_HEADER} if status == 503 else {}
+        example = msgspec.to_builtins(error_body(error))
+        responses[f"Error{status}"] = _response(_ERROR_SCHEMA, example, " or ".join(codes), headers)
+    return responses
+
+
+def _response(
+    schema: Any, example: Any, description: str, headers: dict[str, OpenAPIHeader]
+) -> OpenAPIResponse:
+    return OpenAPIResponse(
+        description=description, headers={**headers}, content={_JSON: _media(schema, example)}
+    )
+
+
+def _media(schema: Any, example: Any) -> OpenAPIMediaType:
+    # As bytes, because the framework leaves out what is null.
+    value = msgspec.Raw(msgspec.json.encode(example))
+    return OpenAPIMediaType(schema=schema, examples={"example": Example(value=value)})
 
 
 def _body(schema: Schema, example: Any, description: str) -> RequestBody:
-    media = OpenAPIMediaType(schema=schema, examples={"example": Example(value=example)})
-    return RequestBody(content={"application/json": media}, required=True, description=description)
-
-
-@dataclass
-class SendOperation(Operation):
-    """`POST /v1/sms`."""
-
-    def __post_init__(self) -> None:
-        """Describe the body."""
-        self.request_body = _body(_SEND_SCHEMA, _SEND_EXAMPLE, "One message")
-
-
-@dataclass
-class BatchOperation(Operation):
-    """`POST /v1/sms/batch`."""
-
-    def __post_init__(self) -> None:
-        """Describe the body."""
-        schema = Schema(type=OpenAPIType.ARRAY, items=_SEND_SCHEMA, min_items=1, max_items=500)
-        second = _SEND_EXAMPLE | {"to": "+14155555678", "templateModel": {"code": "789012"}}
-        self.request_body = _body(schema, [_SEND_EXAMPLE, second], "1 to 500 messages")
+    return RequestBody(content={_JSON: _media(schema, example)}, required=True, description=description)
 
 
 def _query(name: str, schema: Schema, description: str) -> Parameter:
     return Parameter(name=name, param_in="query", schema=schema, description=description, required=False)
 
 
+class SmsOperation(Operation):
+    """An operation of the SMS API: its answer with an example, and the errors that it may end with."""
+
+    answer: ClassVar[Any]
+    answer_description: ClassVar[str]
+    faults: ClassVar[tuple[int, ...]] = (400, 401, 403, 404, 413, 503)
+
+    def __post_init__(self) -> None:
+        """Describe the answers; the schema of the good one is what the framework read from the handler."""
+        made = (self.responses or {}).get("200")
+        content = made.content if isinstance(made, OpenAPIResponse) else None
+        schema = content[_JSON].schema if content and _JSON in content else None
+        good = _response(schema, self.answer, self.answer_description, {"Ledger-Position": _POSITION_HEADER})
+        self.responses = {"200": good}
+        for status in self.faults:
+            self.responses[str(status)] = Reference(ref=f"#/components/responses/Error{status}")
+
+
 @dataclass
-class ListOperation(Operation):
+class SendOperation(SmsOperation):
+    """`POST /v1/sms`."""
+
+    answer = examples.RESULT
+    answer_description = "The message is durable"
+
+    def __post_init__(self) -> None:
+        """Describe the body."""
+        super().__post_init__()
+        self.request_body = _body(_SEND_SCHEMA, examples.SEND, "One message")
+
+
+@dataclass
+class BatchOperation(SmsOperation):
+    """`POST /v1/sms/batch`."""
+
+    answer = examples.RESULTS
+    answer_description = "What became of each message, in the order sent; those with errorCode 0 are durable"
+    faults = (400, 401, 403, 413, 503)
+
+    def __post_init__(self) -> None:
+        """Describe the body."""
+        super().__post_init__()
+        schema = Schema(type=_ARRAY, items=_SEND_SCHEMA, min_items=1, max_items=500)
+        self.request_body = _body(schema, examples.BATCH, "1 to 500 messages")
+
+
+@dataclass
+class MessageOperation(SmsOperation):
+    """`GET /v1/sms/{messageId}`."""
+
+    answer = examples.MESSAGE
+    answer_description = "The message with its events"
+    faults = (401, 403, 404, 503)
+
+    def __post_init__(self) -> None:
+        """Describe the path."""
+        super().__post_init__()
+        schema = Schema(type=_STRING, examples=[examples.MESSAGE_ID])
+        self.parameters = [
+            Parameter(
+                name="messageId",
+                param_in="path",
+                required=True,
+                description="The message ID",
+                schema=schema,
+            )
+        ]
+
+
+@dataclass
+class EventsOperation(MessageOperation):
+    """`GET /v1/sms/{messageId}/events`."""
+
+    answer = examples.EVENTS
+    answer_description = "Every event of the message, as it was stored"
+
+    def __post_init__(self) -> None:
+        """Describe the events, which are passed on unread."""
+        super().__post_init__()
+        good = (self.responses or {})["200"]
+        if isinstance(good, OpenAPIResponse) and good.content:
+            good.content[_JSON].schema = _EVENTS_SCHEMA
+
+
+@dataclass
+class ListOperation(SmsOperation):
     """`GET /v1/sms/messages`."""
+
+    answer = examples.MESSAGES
+    answer_description = "A page of messages, newest first, and how many there are in all"
+    faults = (400, 401, 403, 503)
 
     def __post_init__(self) -> None:
         """Describe the parameters."""
+        super().__post_init__()
         self.parameters = [
             _query("count", Schema(type=_INTEGER, minimum=1, maximum=500, default=100), "Number to return"),
             _query(
@@ -117,9 +282,10 @@ def openapi_config(version: str, render_plugins: list[Any]) -> OpenAPIConfig:
         tags=[Tag("Messages", "Send, get and list messages"), Tag("Operations", "Health of the service")],
         security=[{"bearer": []}, {"apiKey": []}],
         components=Components(
+            responses=_error_responses(),
             security_schemes={
                 "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key"),
                 "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
-            }
+            },
         ),
     )

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from litestar.datastructures import MultiDict
 
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.ids import parse_message_id
@@ -25,6 +26,8 @@ POSITION_HEADER = b"ledger-position"
 _send_decoder = msgspec.json.Decoder(SendSms)
 _batch_decoder = msgspec.json.Decoder(list[SendSms])
 _items_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises at bytes that it cannot read: the latter two at text that is not UTF-8 and at deep nesting."""
 _LIST_FILTERS = frozenset({"count", "offset", "cursor", "status", "direction", "tag", "fromDate", "toDate"})
 
 
@@ -41,8 +44,8 @@ def decode_send(body: bytes) -> SendSms:
     """The body of a single send. Raises InvalidRequest naming the field."""
     try:
         return _send_decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(problem=_problem(error)) from None
+    except _UNREADABLE as error:
+        raise InvalidRequest(problem=_problem(error, body)) from None
 
 
 def decode_batch(body: bytes) -> list[tuple[str, SendSms | LedgerError]]:
@@ -53,7 +56,7 @@ def decode_batch(body: bytes) -> list[tuple[str, SendSms | LedgerError]]:
     try:
         items: list[SendSms | LedgerError] = list(_batch_decoder.decode(body))
         decoded = [(item.to, item) for item in items if isinstance(item, SendSms)]
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         decoded = _decode_apart(body)
     if not 1 <= len(decoded) <= BATCH_MAX:
         raise InvalidRequest(problem=f"expected an array of 1 to {BATCH_MAX} messages, got {len(decoded)}")
@@ -63,15 +66,15 @@ def decode_batch(body: bytes) -> list[tuple[str, SendSms | LedgerError]]:
 def _decode_apart(body: bytes) -> list[Any]:
     try:
         raws = _items_decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(problem=_problem(error)) from None
+    except _UNREADABLE as error:
+        raise InvalidRequest(problem=_problem(error, body)) from None
     decoded: list[tuple[str, SendSms | LedgerError]] = []
     for raw in raws:
         try:
             item: SendSms | LedgerError = _send_decoder.decode(raw)
             to = item.to if isinstance(item, SendSms) else ""
-        except msgspec.DecodeError as error:
-            item, to = InvalidRequest(problem=_problem(error)), _recipient(raw)
+        except _UNREADABLE as error:
+            item, to = InvalidRequest(problem=_problem(error, raw)), _recipient(raw)
         decoded.append((to, item))
     return decoded
 
@@ -79,20 +82,28 @@ def _decode_apart(body: bytes) -> list[Any]:
 def _recipient(raw: msgspec.Raw) -> str:
     try:
         return _recipient_decoder.decode(raw).to
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return ""
 
 
-def _problem(error: msgspec.DecodeError) -> str:
-    """msgspec's message with the field in front: "`to`: expected `str`, got `int`"."""
+def _problem(error: Exception, body: bytes | msgspec.Raw) -> str:
+    """msgspec's message with the field in front: "to: expected `str`, got `int`"."""
     text = str(error)
     if not isinstance(error, msgspec.ValidationError):
-        return f"the body is not valid JSON: {text}"
+        return f"the body is not valid JSON: {_not_json(error, body)}"
     problem, at, path = text.rpartition(" - at `$")
     if not at:
         return text[0].lower() + text[1:]
     field = path.rstrip("`").lstrip(".")
     return f"{field}: {problem[0].lower()}{problem[1:]}"
+
+
+def _not_json(error: Exception, body: bytes | msgspec.Raw) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error) if bytes(body).strip() else "it is empty"
 
 
 def message_id_of(text: str) -> UUID:
@@ -113,13 +124,15 @@ def wanted_position(headers: Any) -> int | None:
     return None
 
 
-def list_page(query: Mapping[str, str]) -> tuple[MessageFilter, Page]:
+def list_page(query: MultiDict[str]) -> tuple[MessageFilter, Page]:
     """Filter and page from the parameters of a list. Raises InvalidRequest, InvalidPage and InvalidCursor."""
     for name in query:
         if name not in _LIST_FILTERS:
             raise InvalidRequest(
-                problem=f"{name}: not a parameter; known are {', '.join(sorted(_LIST_FILTERS))}"
+                problem=f"{name[:40]}: not a parameter; known are {', '.join(sorted(_LIST_FILTERS))}"
             )
+        if len(query.getall(name)) > 1:
+            raise InvalidRequest(problem=f"{name}: given more than once")
     if query.get("cursor") and query.get("offset"):
         raise InvalidRequest(problem="cursor: give either cursor or offset")
     wanted = MessageFilter(

@@ -14,7 +14,7 @@ from smsledger.projections.messages import list_messages
 
 from .auth import require_key
 from .errors import MessageNotFound, ProjectionBehind
-from .openapi import BatchOperation, ListOperation, SendOperation
+from .openapi import BatchOperation, EventsOperation, ListOperation, MessageOperation, SendOperation
 from .parameters import decode_batch, decode_send, list_page, message_id_of, wanted_position
 from .services import Services, services_of
 from .wire import (
@@ -36,7 +36,14 @@ _JSON = "application/json"
 AnyRequest = Request[Any, Any, Any]
 
 
-@post("/sms", status_code=200, operation_class=SendOperation, summary="Send an SMS", tags=["Messages"])
+@post(
+    "/sms",
+    status_code=200,
+    operation_id="sendSms",
+    operation_class=SendOperation,
+    summary="Send an SMS",
+    tags=["Messages"],
+)
 async def send_sms(request: AnyRequest) -> Response[SendResult]:
     """Accept one message. The answer comes when it is durable; sending it is the dispatcher's."""
     services = services_of(request)
@@ -53,6 +60,7 @@ async def send_sms(request: AnyRequest) -> Response[SendResult]:
 @post(
     "/sms/batch",
     status_code=200,
+    operation_id="sendSmsBatch",
     operation_class=BatchOperation,
     summary="Send a batch of SMS",
     tags=["Messages"],
@@ -70,12 +78,18 @@ async def send_batch(request: AnyRequest) -> Response[list[SendResult]]:
     return _json(answers, max((result.position for result in accepted), default=None))
 
 
-@get("/sms/{message_id:str}", summary="Get a message", tags=["Messages"])
-async def get_message(request: AnyRequest, message_id: str) -> Response[MessageDetail]:
+@get(
+    "/sms/{messageId:str}",
+    operation_id="getMessage",
+    operation_class=MessageOperation,
+    summary="Get a message",
+    tags=["Messages"],
+)
+async def get_message(request: AnyRequest) -> Response[MessageDetail]:
     """A message folded from its own events: current at once, before any projection."""
     services = services_of(request)
     key = await require_key(request, services)
-    wanted = message_id_of(message_id)
+    wanted = message_id_of(request.path_params["messageId"])
     events = (await services.reader.load([wanted])).get(wanted)
     if not events or events[0].organization_id != key.organization_id:
         raise MessageNotFound
@@ -85,11 +99,18 @@ async def get_message(request: AnyRequest, message_id: str) -> Response[MessageD
     return _json(render_message(message, events), events[-1].position)
 
 
-@get("/sms/{message_id:str}/events", summary="Get a message's events", tags=["Messages"])
-async def get_events(request: AnyRequest, message_id: str) -> Response[EventList]:
+@get(
+    "/sms/{messageId:str}/events",
+    operation_id="getMessageEvents",
+    operation_class=EventsOperation,
+    summary="Get a message's events",
+    tags=["Messages"],
+)
+async def get_events(request: AnyRequest) -> Response[EventList]:
     """A message's timeline: every event as it was stored, as CloudEvents in version order."""
     services = services_of(request)
     key = await require_key(request, services)
+    message_id = request.path_params["messageId"]
     events = await services.reader.history(message_id_of(message_id))
     if not events or events[0].organization_id != key.organization_id:
         raise MessageNotFound
@@ -97,7 +118,13 @@ async def get_events(request: AnyRequest, message_id: str) -> Response[EventList
     return _json(answer, events[-1].position)
 
 
-@get("/sms/messages", operation_class=ListOperation, summary="List messages", tags=["Messages"])
+@get(
+    "/sms/messages",
+    operation_id="listMessages",
+    operation_class=ListOperation,
+    summary="List messages",
+    tags=["Messages"],
+)
 async def get_messages(request: AnyRequest) -> Response[MessageList]:
     """Messages of the organization, newest first, with the exact number of all that fit."""
     services = services_of(request)
