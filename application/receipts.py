@@ -6,6 +6,7 @@ At-least-once: whoever calls `take` acknowledges to the carrier only afterwards;
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -46,6 +47,7 @@ class ReceiptIntake:
 
     async def take(self, receipts: Sequence[CarrierReceipt]) -> None:
         """Record what the receipts say, or park them. Raises only where they must be sent again."""
+        receipts = [receipt for receipt in receipts if _storable(receipt)]
         states = [self._remembered.get(receipt.reference) for receipt in receipts]
         missing = [
             receipt.reference for receipt, state in zip(receipts, states, strict=True) if state is None
@@ -88,19 +90,33 @@ class ReceiptIntake:
         def decide(current: Message) -> Sequence[Event]:
             events: list[Event] = []
             for receipt in receipts:
-                for event in record_receipt(current, _receipt(receipt), at=at):
+                for event in _events(current, receipt, at):
                     events.append(event)
                     current = evolve(current, current.message_id, event)
             return events
 
-        try:
-            message = await self._ledger.change(message, decide)
-        except ReceiptRefused as refusal:
-            log.warning("receipt_refused", carrier=receipts[0].carrier, reason=str(refusal))
+        message = await self._ledger.change(message, decide)
         if is_final(message):
             self._remembered.pop(reference, None)
         elif reference in self._remembered:
             self._remembered[reference] = message
+
+
+def _events(message: Message, receipt: CarrierReceipt, at: datetime) -> Sequence[Event]:
+    """What one receipt says; a refused one must not take those beside it along."""
+    try:
+        return record_receipt(message, _receipt(receipt), at=at)
+    except ReceiptRefused as refusal:
+        log.warning("receipt_refused", carrier=receipt.carrier, reason=str(refusal))
+        return []
+
+
+def _storable(receipt: CarrierReceipt) -> bool:
+    """PostgreSQL's text holds no U+0000: no message can have such an id, and sending it again would not help."""
+    if "\x00" in receipt.reference:
+        log.warning("receipt_refused", carrier=receipt.carrier, reason="its id contains U+0000")
+        return False
+    return True
 
 
 def _receipt(receipt: CarrierReceipt) -> Receipt:

@@ -5,13 +5,15 @@ after sent ones whose receipt never came. It finds them in the read model and de
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from smsledger.domain.message import record_overdue
+from smsledger.domain.event import Event
+from smsledger.domain.message import Message, record_overdue
 from smsledger.domain.status import Status
 
 from .clock import Clock
@@ -82,8 +84,12 @@ class Watchdog:
         ids = await self._open.standing((Status.SENT,), before, BATCH)
         changed = 0
         for message in (await self._ledger.load(ids)).values():
-            after = await self._ledger.change(
-                message, lambda current: record_overdue(current, at=now, waited_s=self._receipt_wait_s)
-            )
+            after = await self._ledger.change(message, lambda current: self._overdue(current, before, now))
             changed += after.version > message.version
         return changed
+
+    def _overdue(self, message: Message, before: datetime, now: datetime) -> Sequence[Event]:
+        """A message may be much older than its handing over, which is what its receipt is awaited from."""
+        if message.sent_at is None or message.sent_at >= before:
+            return []
+        return record_overdue(message, at=now, waited_s=self._receipt_wait_s)
