@@ -24,6 +24,13 @@ settings.register_profile(
 settings.load_profile("smsledger")
 
 
+EMPTIED = (
+    *("ledger_events", "cursors", "loops", "parked_events", "parked_receipts"),
+    *("senders", "template_approvals", "template_versions", "templates", "api_keys", "organizations"),
+)
+"""The tables that tests on a reused database fill, in an order that foreign keys allow."""
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server, for tests that need nothing migrated."""
@@ -54,6 +61,28 @@ def database(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """The connection string of a fresh, migrated database."""
     with _database(postgres_url, f"test_{secrets.token_hex(6)}", migrated_template) as name:
         yield make_conninfo(postgres_url, dbname=name)
+
+
+@pytest.fixture(scope="session")
+def _reused_database(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    with _database(postgres_url, f"reused_{secrets.token_hex(6)}", migrated_template) as name:
+        yield make_conninfo(postgres_url, dbname=name)
+
+
+@pytest.fixture
+def emptied_database(_reused_database: str) -> str:
+    """The connection string of a migrated database without rows, in a fraction of the time of a fresh one.
+
+    For tests that change neither tables nor projections; a folder's conftest makes it the folder's `database`.
+    """
+    with psycopg.connect(_reused_database, autocommit=True) as conn:
+        conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()"
+        )
+        for table in EMPTIED:
+            conn.execute(SQL("DELETE FROM {}").format(Identifier(table)))
+    return _reused_database
 
 
 @pytest.fixture

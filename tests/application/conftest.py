@@ -33,6 +33,12 @@ class SetClock:
 
 
 @pytest.fixture
+def database(emptied_database: str) -> str:
+    """The tests of this folder write rows only."""
+    return emptied_database
+
+
+@pytest.fixture
 def clock() -> SetClock:
     return SetClock()
 

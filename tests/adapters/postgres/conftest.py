@@ -16,6 +16,12 @@ APPENDER = "appender under test"
 
 
 @pytest.fixture
+def database(emptied_database: str) -> str:
+    """The tests of this folder write rows only."""
+    return emptied_database
+
+
+@pytest.fixture
 def look(database: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection to look at tables with."""
     with psycopg.connect(database, autocommit=True) as conn:

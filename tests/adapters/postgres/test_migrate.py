@@ -22,6 +22,13 @@ from smsledger.adapters.postgres.migrate import (
 _MIGRATE = "import sys; from smsledger.adapters.postgres.migrate import migrate; print(len(migrate(sys.argv[1])))"
 
 
+@pytest.fixture
+def database(empty_database: str) -> str:
+    """A migrated database of the test's own, as these tests change what is reused elsewhere."""
+    migrate(empty_database)
+    return empty_database
+
+
 def execute(database: str, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(database, autocommit=True) as conn:
         cursor = conn.execute(statement.encode())
