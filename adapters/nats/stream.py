@@ -81,7 +81,9 @@ class JetStreamStream:
             except (nats.js.errors.NotFoundError, cloud_events.ForeignEvent):
                 log.warning("foreign_event_in_stream", stream=self._options.name, sequence=sequence)
         if last_seq - first_seq >= FOREIGN_MAX:
-            raise StreamUnavailable(reason=f"none of its last {FOREIGN_MAX} messages is an event of the ledger")
+            raise StreamUnavailable(
+                reason=f"none of its last {FOREIGN_MAX} messages is an event of the ledger"
+            )
         return None
 
     async def publish(self, events: Sequence[Stored]) -> None:

@@ -10,20 +10,63 @@ from smsledger.adapters.templates import LiquidTemplate, PlainTemplate, compile_
 from smsledger.application.directory import CompiledTemplate, MissingVariable, TemplateFailed
 
 NAMES = st.sampled_from(
-    ["a", "name", "code_2", "_x", "self", "args", "kwargs", "forloop", "size", "first", "in", "with", "as", "for"]
-    + ["true", "false", "nil", "null", "empty", "blank", "and", "or", "not", "contains", "if", "else", "end"]
+    [
+        "a",
+        "name",
+        "code_2",
+        "_x",
+        "self",
+        "args",
+        "kwargs",
+        "forloop",
+        "size",
+        "first",
+        "in",
+        "with",
+        "as",
+        "for",
+        "true",
+        "false",
+        "nil",
+        "null",
+        "empty",
+        "blank",
+        "and",
+        "or",
+        "not",
+        "contains",
+        "if",
+        "else",
+        "end",
+    ]
 )
 SPACES = st.text(" \t\n", max_size=2)
 OUTPUTS = st.builds("{{{{{}{}{}}}}}".format, SPACES, NAMES, SPACES)
-TEXTS = st.text(max_size=8) | st.sampled_from(["{", "}", "{{", "}}", "{%", "%}", "{#", "#}", "\\", "'", '"', "é€🎉"])
+TEXTS = st.text(max_size=8) | st.sampled_from(
+    ["{", "}", "{{", "}}", "{%", "%}", "{#", "#}", "\\", "'", '"', "é€🎉"]
+)
 ODD_OUTPUTS = st.sampled_from(
-    ["{{ a.b }}", "{{ a | upcase }}", "{{- a -}}", "{{ 'x' }}", "{{ 1 }}", "{{}}", "{{ }}", "{% if a %}x{% endif %}"]
-    + ["{% raw %}{{ a }}{% endraw %}", "{% comment %}{{ a }}{% endcomment %}", "{{ a }", "{ { a } }", "{{ a b }}"]
+    [
+        "{{ a.b }}",
+        "{{ a | upcase }}",
+        "{{- a -}}",
+        "{{ 'x' }}",
+        "{{ 1 }}",
+        "{{}}",
+        "{{ }}",
+        "{% if a %}x{% endif %}",
+        "{% raw %}{{ a }}{% endraw %}",
+        "{% comment %}{{ a }}{% endcomment %}",
+        "{{ a }",
+        "{ { a } }",
+        "{{ a b }}",
+    ]
 )
 SOURCES = st.lists(OUTPUTS | TEXTS | ODD_OUTPUTS, max_size=6).map("".join)
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False)
 VALUES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
 )
 MODELS = st.dictionaries(NAMES | st.text(max_size=3), LEAVES | VALUES, max_size=6)
 
@@ -108,7 +151,17 @@ def test_a_default_makes_a_variable_optional(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["{{", "{{ a", "{% if a %}", "{% nonsense %}", "{{ a | nonsense }}", "{{ a b }}", "{% endif %}", "{{ 1 + }}"]
+    "source",
+    [
+        "{{",
+        "{{ a",
+        "{% if a %}",
+        "{% nonsense %}",
+        "{{ a | nonsense }}",
+        "{{ a b }}",
+        "{% endif %}",
+        "{{ 1 + }}",
+    ],
 )
 def test_what_is_not_liquid_is_refused_in_one_line(source: str) -> None:
     with pytest.raises(TemplateFailed) as caught:

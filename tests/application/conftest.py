@@ -45,7 +45,9 @@ def clock() -> SetClock:
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
-    pool: Pool = AsyncConnectionPool(database, kwargs={"autocommit": True}, min_size=1, max_size=4, open=False)
+    pool: Pool = AsyncConnectionPool(
+        database, kwargs={"autocommit": True}, min_size=1, max_size=4, open=False
+    )
     async with pool:
         yield pool
 

@@ -228,7 +228,9 @@ async def test_a_whole_batch_is_stored_in_order_and_in_one_piece(
 ) -> None:
     results = await accept.accept(acme, KEY, [command(tag=str(number)) for number in range(500)])
     stored = await reader.after(0, 1_000)
-    assert [one.aggregate_id for one in stored] == [one.message_id for one in results if isinstance(one, Accepted)]
+    assert [one.aggregate_id for one in stored] == [
+        one.message_id for one in results if isinstance(one, Accepted)
+    ]
     assert [one.position for one in results if isinstance(one, Accepted)] == list(range(1, 501))
 
 

@@ -30,7 +30,9 @@ from .conftest import SetClock
 from .messages import events_of, names_of, report, store
 from .scripted import ScriptedCarrier, ScriptedJob, ScriptedQueue
 
-LIMITS = DispatchLimits(attempts_max=3, ack_wait_s=30.0, retry_s_first=1.0, retry_s_max=3.0, carrier_down_s=2.0)
+LIMITS = DispatchLimits(
+    attempts_max=3, ack_wait_s=30.0, retry_s_first=1.0, retry_s_max=3.0, carrier_down_s=2.0
+)
 TAKEN = Taken("out-1")
 LATER = TryLater("RATE_LIMIT", "too many")
 LOST = Unknown("the answer was lost")
@@ -150,6 +152,7 @@ async def test_without_a_wish_of_the_carrier_pauses_double_up_to_their_limit(des
 
 async def test_after_the_last_attempt_the_message_has_failed(desk: Desk) -> None:
     job, carrier = await desk.job(), ScriptedCarrier(LATER, LATER, LATER)
+    given = job
     for _ in range(3):
         given = await desk.again(job.message_id)
         await desk.dispatch(carrier, given)
@@ -202,7 +205,9 @@ async def test_a_lost_attempt_that_the_carrier_refused_is_recorded_as_that(desk:
     assert (job.finished, carrier.submitted) == (True, [])
 
 
-async def test_a_lost_attempt_that_never_reached_the_carrier_is_followed_by_another_at_once(desk: Desk) -> None:
+async def test_a_lost_attempt_that_never_reached_the_carrier_is_followed_by_another_at_once(
+    desk: Desk,
+) -> None:
     job, carrier = await desk.job(*interrupted(), redelivered=True), ScriptedCarrier(TAKEN)
     carrier.knows.append(None)
     await desk.dispatch(carrier, job)
@@ -222,7 +227,9 @@ async def test_an_interrupted_last_attempt_ends_the_message(desk: Desk) -> None:
     assert job.finished
 
 
-async def test_a_lost_attempt_that_nobody_can_tell_of_ends_as_unknown_and_is_not_sent_again(desk: Desk) -> None:
+async def test_a_lost_attempt_that_nobody_can_tell_of_ends_as_unknown_and_is_not_sent_again(
+    desk: Desk,
+) -> None:
     job, carrier = await desk.job(*interrupted(), redelivered=True), ScriptedCarrier()
     carrier.knows.append(Unknown("the carrier keeps no record"))
     await desk.dispatch(carrier, job)
@@ -261,7 +268,9 @@ async def test_a_repeat_that_does_not_tell_leaves_the_question_open(
 
 
 @pytest.mark.parametrize("died_in", ["call to the carrier", "recording of the answer"])
-async def test_wherever_a_dispatcher_dies_the_next_one_sends_the_message_once(desk: Desk, died_in: str) -> None:
+async def test_wherever_a_dispatcher_dies_the_next_one_sends_the_message_once(
+    desk: Desk, died_in: str
+) -> None:
     reached = asyncio.Event()
     carried: list[UUID] = []
 
@@ -315,7 +324,9 @@ async def test_of_two_dispatchers_with_the_same_message_one_sends_it(desk: Desk)
         assert any(job.finished for job in pair)
 
 
-async def test_a_dispatcher_that_finds_the_attempt_taken_looks_again_once_it_would_be_lost(desk: Desk) -> None:
+async def test_a_dispatcher_that_finds_the_attempt_taken_looks_again_once_it_would_be_lost(
+    desk: Desk,
+) -> None:
     job, carrier = await desk.job(queued(), sending()), ScriptedCarrier()
     limits = DispatchLimits(ack_wait_s=30)  # a whole number, as a test or a setting may give it
     desk.queue.jobs.append(job)
@@ -394,9 +405,10 @@ async def test_a_ledger_that_is_away_postpones_the_message(desk: Desk) -> None:
 
 
 async def test_a_slow_message_holds_nobody_back_and_its_job_is_held(desk: Desk) -> None:
-    answer = asyncio.Event()
+    asked, answer = asyncio.Event(), asyncio.Event()
 
     async def slowly(_: Submission) -> Outcome:
+        asked.set()
         await answer.wait()
         return Taken("slow")
 
@@ -406,9 +418,7 @@ async def test_a_slow_message_holds_nobody_back_and_its_job_is_held(desk: Desk) 
     holding = asyncio.create_task(dispatcher.hold())
     desk.queue.jobs.append(slow)
     await dispatcher.step()
-    async with asyncio.timeout(10):
-        while not carrier.submitted:
-            await asyncio.sleep(0)
+    await asyncio.wait_for(asked.wait(), 10)
     desk.queue.jobs.append(fast)
     await dispatcher.step()
     assert await dispatcher.step() == 0  # full: it waits for the fast one

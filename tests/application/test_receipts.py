@@ -1,7 +1,6 @@
 """Receipts: found their message or parked, recorded once, whatever their order and whatever comes with them."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
@@ -26,7 +25,6 @@ async def parked_count(pool: Pool) -> int:
         row = await (await conn.execute("SELECT count(*) FROM parked_receipts")).fetchone()
     assert row is not None
     return int(row[0])
-
 
 
 async def test_a_receipt_is_recorded_on_the_message_that_the_carrier_took(

@@ -205,9 +205,7 @@ def test_the_carrier_wants_to_be_asked_later() -> None:
 
 
 def test_after_the_last_attempt_the_message_has_failed_and_says_so() -> None:
-    message = given(
-        queued(), sending(1, 1), deferred(2, 1), sending(3, 2), deferred(4, 2), sending(5, 3)
-    )
+    message = given(queued(), sending(1, 1), deferred(2, 1), sending(3, 2), deferred(4, 2), sending(5, 3))
     (event,) = try_later(message, attempts_max=3)
     assert isinstance(event, Failed)
     assert (event.attempt, event.reason) == (3, "too many (attempt 3 of 3, the last)")
@@ -217,9 +215,7 @@ def test_after_the_last_attempt_the_message_has_failed_and_says_so() -> None:
 def test_nobody_can_tell_whether_the_carrier_took_the_message() -> None:
     message = given(queued(), sending())
     decided = unknown(message)
-    assert decided == [
-        OutcomeUnknown(at=at(5), attempt=1, carrier=CARRIER, reason="the answer was lost")
-    ]
+    assert decided == [OutcomeUnknown(at=at(5), attempt=1, carrier=CARRIER, reason="the answer was lost")]
     now = after(message, decided)
     assert (now.status, now.error_code) == (Status.FAILED, "OUTCOME_UNKNOWN")
 
@@ -308,9 +304,7 @@ def test_an_error_code_on_a_receipt_of_success_makes_it_no_different() -> None:
 def test_what_a_carrier_can_say_of_one_message_has_an_end() -> None:
     message = given(queued(), sending(), sent())
     for number in range(RECEIPT_KINDS_MAX * 2):
-        message = after(
-            message, record_receipt(message, receipt(Status.UNDELIVERED, str(number)), at=at(9))
-        )
+        message = after(message, record_receipt(message, receipt(Status.UNDELIVERED, str(number)), at=at(9)))
     assert len(message.receipts) == RECEIPT_KINDS_MAX
     assert message.version == 2 + RECEIPT_KINDS_MAX
 
@@ -420,7 +414,17 @@ def test_no_events_are_no_message() -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [sending(), deferred(), sent(), delivered(), undelivered(), failed(), blocked(), outcome_unknown(), overdue()],
+    [
+        sending(),
+        deferred(),
+        sent(),
+        delivered(),
+        undelivered(),
+        failed(),
+        blocked(),
+        outcome_unknown(),
+        overdue(),
+    ],
     ids=lambda event: type(event).__name__,
 )
 def test_a_history_without_its_beginning_is_corrupt(event: Event) -> None:

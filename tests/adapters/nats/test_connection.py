@@ -4,6 +4,7 @@ import asyncio
 
 import nats.errors
 import pytest
+from nats.aio.msg import Msg
 
 from smsledger.adapters.nats.connection import NatsUnreachable, connect_nats
 
@@ -27,7 +28,7 @@ async def test_what_cannot_be_sent_now_fails_now_and_never_comes_out_later(morta
     client = await connect_nats(mortal_nats.url, "test")
     heard: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def hear(message: nats.aio.msg.Msg) -> None:
+    async def hear(message: Msg) -> None:
         heard.put_nowait(message.data)
 
     await client.subscribe("some.subject", cb=hear)

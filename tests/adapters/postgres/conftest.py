@@ -42,7 +42,12 @@ async def proxy(database: str) -> AsyncIterator[TcpProxy]:
 def proxied(database: str, proxy: TcpProxy) -> str:
     """The connection string of `database` by way of the proxy."""
     return make_conninfo(
-        database, host="127.0.0.1", port=proxy.port, sslmode="disable", gssencmode="disable", connect_timeout=5
+        database,
+        host="127.0.0.1",
+        port=proxy.port,
+        sslmode="disable",
+        gssencmode="disable",
+        connect_timeout=5,
     )
 
 

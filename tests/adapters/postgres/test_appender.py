@@ -1,7 +1,7 @@
 """Group commit on a real server: what shares a transaction, what fails alone, and what survives lost connections."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -87,7 +87,7 @@ class Gate:
 
 
 @asynccontextmanager
-async def gated(database: str, **limits: Any) -> Any:
+async def gated(database: str, **limits: Any) -> AsyncIterator[tuple[GroupCommitAppender, Gate]]:
     """An appender whose first group is on its way, and the gate that it waits at."""
     gate = Gate(database)
     appender = make(gate.connect, **limits)
@@ -335,7 +335,8 @@ async def kill_often(database: str, times: int) -> None:
                         seen = row[0]
                         break
             await conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [APPENDER]
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+                [APPENDER],
             )
 
 
@@ -359,7 +360,9 @@ async def test_a_session_killed_between_two_appends_is_replaced(
     appender: GroupCommitAppender, look: Look
 ) -> None:
     assert await appender.append([one(uuid4())]) == [Appended(1)]
-    look.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [APPENDER])
+    look.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [APPENDER]
+    )
     assert await appender.append([one(uuid4())]) == [Appended(2)]
 
 

@@ -90,7 +90,9 @@ def test_parallel_arrays_keep_their_order(conn: psycopg.Connection[Any]) -> None
     ids = [uuid4() for _ in range(1_000)]
     query = "SELECT n, id, t FROM unnest(%b, %b, %b) a(n, id, t)"
     texts = [str(one) if one.int % 3 else None for one in ids]
-    rows = conn.execute(query, [Int8Array.of(range(1_000)), UuidArray.of(ids), TextArray.of(texts)]).fetchall()
+    rows = conn.execute(
+        query, [Int8Array.of(range(1_000)), UuidArray.of(ids), TextArray.of(texts)]
+    ).fetchall()
     assert rows == list(zip(range(1_000), ids, texts, strict=True))
 
 

@@ -19,7 +19,9 @@ from smsledger.adapters.postgres.migrate import (
     require_current,
 )
 
-_MIGRATE = "import sys; from smsledger.adapters.postgres.migrate import migrate; print(len(migrate(sys.argv[1])))"
+_MIGRATE = (
+    "import sys; from smsledger.adapters.postgres.migrate import migrate; print(len(migrate(sys.argv[1])))"
+)
 
 
 @pytest.fixture
