@@ -65,11 +65,10 @@ def running_service(
     more: dict[str, Any] = {"env": clean_environment()} | popen
     output = data_dir.parent / f"{data_dir.name}.output"
     with output.open("wb") as file:
-        process: subprocess.Popen[bytes] = subprocess.Popen(
+        process = subprocess.Popen[bytes](
             [*command, "up", "--port", "0", "--data", str(data_dir), *options],
             stdout=file,
             stderr=subprocess.STDOUT,
-            text=False,
             **more,
         )
     try:
