@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,19 +55,21 @@ def clean_environment(**settings: str) -> dict[str, str]:
 def running_service(
     data_dir: Path,
     *options: str,
-    command: list[str] | None = None,
-    environment: Mapping[str, str] | None = None,
+    command: Sequence[str] = SMSLEDGER,
     **popen: Any,
 ) -> Iterator[Service]:
-    """A service on `data_dir` that serves requests; at the end it is stopped if it still runs."""
+    """A service on `data_dir` that serves requests; at the end it is stopped if it still runs.
+
+    `popen` are more options of the process, such as its user.
+    """
+    more: dict[str, Any] = {"env": clean_environment()} | popen
     output = data_dir.parent / f"{data_dir.name}.output"
     with output.open("wb") as file:
-        process = subprocess.Popen(
-            [*(command or SMSLEDGER), "up", "--port", "0", "--data", str(data_dir), *options],
-            env=dict(environment or clean_environment()),
+        process = subprocess.Popen[bytes](
+            [*command, "up", "--port", "0", "--data", str(data_dir), *options],
             stdout=file,
             stderr=subprocess.STDOUT,
-            **popen,
+            **more,
         )
     try:
         yield Service(process, _wait_until_ready(process, data_dir, output), output)

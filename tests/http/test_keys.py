@@ -1,6 +1,7 @@
 """API keys: how they are presented, which are refused, and that they are not kept."""
 
 from collections.abc import Iterator
+from typing import LiteralString
 
 import httpx
 import psycopg
@@ -21,10 +22,10 @@ def nobody(service: Service) -> Iterator[httpx.Client]:
         yield client
 
 
-def change_key(service: Service, organization: TestOrganization, change: str) -> None:
+def change_key(service: Service, organization: TestOrganization, change: LiteralString) -> None:
     with psycopg.connect(service.ready.postgres_url) as conn:
         conn.execute(
-            f"UPDATE api_keys SET {change} WHERE organization_id = %s AND kind = 'SERVER'",  # type: ignore[arg-type]  # each test's own text
+            f"UPDATE api_keys SET {change} WHERE organization_id = %s AND kind = 'SERVER'",
             [organization.organization_id],
         )
 

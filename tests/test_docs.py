@@ -1,0 +1,86 @@
+"""The documents agree with the product: settings, errors, endpoints, examples, and no link leads nowhere."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from smsledger.http import examples, sms
+from smsledger.http.errors import ERRORS, INTERNAL, ITEM_INVALID
+from smsledger.runtime.settings import setting_infos
+
+ROOT = Path(__file__).resolve().parent.parent
+API = (ROOT / "docs" / "api.md").read_text()
+DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def settings_table() -> str:
+    """As `docs/settings.md` shows it."""
+    rows = ["| variable | meaning | unit | default |", "|---|---|---|---|"]
+    rows += [
+        f"| `{info.variable}` | {info.meaning} | {info.unit} | {f'`{info.default}`' if info.default != '' else ''} |"
+        for info in setting_infos()
+    ]
+    return "\n".join(rows)
+
+
+def error_table() -> str:
+    """As `docs/api.md` shows it."""
+    rows = [
+        (
+            kind.status,
+            kind.code,
+            "" if kind.number in (None, ITEM_INVALID) else str(kind.number),
+            error.message,
+        )
+        for error, kind in ERRORS.items()
+    ]
+    rows += [
+        (404, "NOT_FOUND", "", "nothing is at {path}: see /docs"),
+        (405, "METHOD_NOT_ALLOWED", "", "{method} is not possible here, only {methods}"),
+        (413, "REQUEST_TOO_LARGE", "", "the body is larger than {bytes} bytes"),
+        (INTERNAL.status, INTERNAL.code, "", "internal error"),
+    ]
+    lines = ["| HTTP | code | errorCode | message |", "|---|---|---|---|"]
+    lines += [
+        f"| {status} | `{code}` | {number} | {message} |" for status, code, number, message in sorted(rows)
+    ]
+    return "\n".join(lines)
+
+
+def test_every_setting_is_documented() -> None:
+    assert settings_table() in (ROOT / "docs" / "settings.md").read_text(), settings_table()
+
+
+def test_every_error_is_documented() -> None:
+    assert error_table() in API, error_table()
+
+
+def test_every_endpoint_is_documented() -> None:
+    served = set()
+    for handler in sms.HANDLERS:
+        (method,) = handler.http_methods
+        (path,) = handler.paths
+        served.add(f"{method} /v1{path.replace(':str', '')}")
+    documented = set(re.findall(r"^## (?:.* )?`((?:GET|POST) /v1/\S+)`$", API, re.MULTILINE))
+    assert documented == served
+
+
+def test_every_example_is_one_that_the_tests_send_or_compare() -> None:
+    known = [
+        value
+        for name, value in vars(examples).items()
+        if name.isupper() and not name.startswith("_") and name != "MESSAGE_ID"
+    ]
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", API, re.DOTALL)]
+    assert len(blocks) >= 6
+    for block in blocks:
+        assert block in known, json.dumps(block, indent=2)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_link_leads_nowhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
