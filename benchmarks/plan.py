@@ -35,8 +35,8 @@ FULL = Plan(
 )
 QUICK = Plan(
     rounds=3,
-    round_s=0.6,
-    whole_life_s=5.0,
+    round_s=0.5,
+    whole_life_s=4.0,
     storage_rounds=1,
     get_rounds=3,
     rebuild_rounds=1,
