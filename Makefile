@@ -11,7 +11,7 @@ CHECKED := tests $(if $(wildcard benchmarks/*.py),benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check check-format check-lint check-mypy check-pyright check-imports check-hosts \
-	format bench bench-quick bench-list lock build hooks clean venv-run venv-dev
+	format bench bench-quick bench-list bench-memory lock build hooks clean venv-run venv-dev
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-quick: venv-dev ## The same in under 50 s
 
 bench-list: venv-dev ## Measure the list with 10,000 and with 1,000,000 messages
 	@$(BIN)/python -m benchmarks list $(ARGS)
+
+bench-memory: venv-dev ## Check for ten minutes that no process grows
+	@$(BIN)/python -m benchmarks memory $(ARGS)
 
 # The development set first; the others take its versions, so that one .venv serves all.
 lock: venv-dev ## Resolve the lock files anew (ARGS=--upgrade for newer versions)

@@ -4,8 +4,10 @@ Raw bytes over asyncio protocols, about 20 µs a request, so that it takes littl
 """
 
 import asyncio
+import functools
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -45,7 +47,6 @@ class _Connection(asyncio.Protocol):
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-
         self._transport = cast("asyncio.Transport", transport)  # uvloop has a class of its own
         self._send()
 
@@ -85,6 +86,10 @@ class _Connection(asyncio.Protocol):
         self._transport.write(self._next_request())
 
 
+def _same(connection: _Connection) -> _Connection:
+    return connection
+
+
 async def run_load(
     host: str, port: int, next_request: Request, *, connections: int, seconds: float
 ) -> LoadResult:
@@ -96,9 +101,8 @@ async def run_load(
     for _ in range(connections):
         ended: asyncio.Future[None] = loop.create_future()
         ends.append(ended)
-        await loop.create_connection(
-            lambda ended=ended: _Connection(next_request, result, started + seconds, ended), host, port
-        )
+        connection = _Connection(next_request, result, started + seconds, ended)
+        await loop.create_connection(functools.partial(_same, connection), host, port)
     await asyncio.gather(*ends)
     result.seconds = time.perf_counter() - started
     return result
@@ -115,3 +119,9 @@ def post(path: str, body: bytes, key: str) -> bytes:
 def get(path: str, key: str) -> bytes:
     """The bytes of a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+
+
+def any_of(requests: Sequence[bytes]) -> Request:
+    """Requests made beforehand, in an order that is the same in every run."""
+    chance = random.Random(1)
+    return lambda: requests[chance.randrange(len(requests))]
