@@ -30,7 +30,8 @@ class Service:
 
     @property
     def ready(self) -> dict[str, Any]:
-        return json.loads(self.ready_path.read_bytes())
+        ready: dict[str, Any] = json.loads(self.ready_path.read_bytes())
+        return ready
 
     def processes(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
