@@ -31,9 +31,11 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class VersionConflict(LedgerError):
-    """Somebody else appended to the aggregate first. Nothing of this append was stored."""
+    """The aggregate is not at the version before: somebody else appended first. Nothing of this append was stored."""
 
-    message = "version {version} of {aggregate_id} exists already"
+    message = (
+        "version {version} of {aggregate_id} cannot be appended: it exists, or the version before does not"
+    )
 
 
 class LedgerUnavailable(LedgerError):

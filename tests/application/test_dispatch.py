@@ -344,18 +344,7 @@ async def test_a_message_that_was_blocked_before_its_job_came_is_not_sent(desk: 
     assert await desk.names(job) == ["Queued", "Blocked"]
 
 
-@pytest.mark.parametrize(
-    "redelivered",
-    [
-        True,
-        pytest.param(
-            False,
-            marks=pytest.mark.xfail(
-                reason="the first delivery is trusted: passes once an append at version 2 needs version 1"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("redelivered", [True, False])
 async def test_a_message_that_the_ledger_does_not_have_is_not_sent_again_and_again(
     desk: Desk, redelivered: bool
 ) -> None:

@@ -30,8 +30,8 @@ CREATE INDEX ledger_events_recorded_at ON ledger_events USING brin (recorded_at)
 -- Append one group of appends in one transaction.
 --
 -- The arrays are parallel, one element an event; append_numbers says which events belong together. All
--- events of an append are stored, or none: an append that meets an existing (message, version) is refused
--- and named in `refused`, and the others are stored.
+-- events of an append are stored, or none: an append that meets an existing (message, version), or that would
+-- leave a gap before its own, is refused and named in `refused`, and the others are stored.
 -- The EXCLUSIVE lock makes positions visible in commit order: whoever holds it is the only one with
 -- uncommitted positions, so a reader never sees position n+1 before n. Readers are not blocked by it.
 CREATE FUNCTION ledger_append(
@@ -48,9 +48,18 @@ BEGIN
         SELECT base + e.place, e.id, e.version, e.topic, e.organization_id, e.recorded_at, e.reference, e.state
         FROM unnest(ids, versions, topics, organizations, times, carrier_references, states)
             WITH ORDINALITY AS e (id, version, topic, organization_id, recorded_at, reference, state, place);
+        -- Versions are contiguous: what follows nothing is refused like what exists already.
+        IF EXISTS (
+            SELECT FROM unnest(ids, versions) AS e (id, version)
+            WHERE e.version > 1 AND NOT EXISTS (
+                SELECT FROM ledger_events l WHERE l.originator_id = e.id AND l.originator_version = e.version - 1
+            )
+        ) THEN
+            RAISE unique_violation;
+        END IF;
     EXCEPTION WHEN unique_violation THEN
-        -- Rare: find the losers, also among each other (the earlier append of the group wins) and within one
-        -- append that names a version twice.
+        -- Rare: find the losers, also among each other (the earlier append of the group wins), within one append
+        -- that names a version twice, and those whose version before is neither stored nor their own.
         WITH wanted AS (
             SELECT * FROM unnest(append_numbers, ids, versions)
                 WITH ORDINALITY AS w (append_number, id, version, place)
@@ -62,7 +71,12 @@ BEGIN
             SELECT FROM wanted o
             WHERE o.id = w.id AND o.version = w.version
                 AND (o.append_number, o.place) < (w.append_number, w.place)
-        );
+        ) OR (w.version > 1 AND NOT EXISTS (
+            SELECT FROM ledger_events l WHERE l.originator_id = w.id AND l.originator_version = w.version - 1
+        ) AND NOT EXISTS (
+            SELECT FROM wanted o
+            WHERE o.id = w.id AND o.version = w.version - 1 AND o.append_number = w.append_number
+        ));
         IF refused IS NULL THEN -- something else is not unique: storing nothing must not look like success
             RAISE;
         END IF;

@@ -206,12 +206,24 @@ async def test_an_append_of_several_events_is_stored_whole_or_not_at_all(
     appender: GroupCommitAppender, look: Look
 ) -> None:
     message, other = uuid4(), uuid4()
-    await appender.append([one(message, 2)])
+    await appender.append([one(message, 1)])
     three = Append(message, "acme", 1, [sending("a"), sending("b"), sending("c")])
     results = await appender.append([three, Append(other, "acme", 1, [sending("a"), sending("b")])])
     assert [shape(result) for result in results] == [conflict(message, 1), Appended(3)]
-    assert stored(look, message) == [(2, 1)]
+    assert stored(look, message) == [(1, 1)]
     assert stored(look, other) == [(1, 2), (2, 3)]
+
+
+async def test_an_append_that_would_leave_a_gap_is_refused_and_harms_no_other(
+    appender: GroupCommitAppender, look: Look
+) -> None:
+    message, gapped, other = uuid4(), uuid4(), uuid4()
+    results = await appender.append([one(message, 1), one(gapped, 2), one(other, 1)])
+    assert [shape(result) for result in results] == [Appended(1), conflict(gapped, 2), Appended(2)]
+    assert stored(look, gapped) == []
+    results = await appender.append([one(message, 3), one(other, 2)])
+    assert [shape(result) for result in results] == [conflict(message, 3), Appended(3)]
+    assert stored(look, message) == [(1, 1)]
 
 
 async def test_where_every_append_of_a_group_conflicts_nothing_is_stored_and_no_position_is_lost(
