@@ -6,6 +6,7 @@ looked up, repeated where the carrier recognises repeats, and else recorded as u
 """
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -51,6 +52,8 @@ class DispatchLimits(msgspec.Struct, frozen=True):
     carrier_down_s: float = 2.0
     """Pause before a message is looked at again while its carrier is not connected."""
     fetch_wait_s: float = 1.0
+    handle_s_max: float = 120.0
+    """A message that is handled for longer is given up here and comes again: nothing may be held for ever."""
 
 
 class Dispatcher:
@@ -75,7 +78,8 @@ class Dispatcher:
         self._event_types = event_types
         self._clock = clock
         self._limits = limits
-        self._lease = secrets.token_hex(8)
+        self._name = secrets.token_hex(8)
+        self._attempts = itertools.count(1)
         self._under_way: dict[asyncio.Task[None], Job] = {}
         self.errors = 0
         self.last_error: str | None = None
@@ -84,7 +88,9 @@ class Dispatcher:
         """Take on as many jobs as there is room for; how many."""
         room = self._limits.in_flight_max - len(self._under_way)
         if room <= 0:
-            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                self._under_way, timeout=self._limits.fetch_wait_s, return_when=asyncio.FIRST_COMPLETED
+            )
             return 0
         jobs = await self._queue.fetch(room, self._limits.fetch_wait_s)
         for job in jobs:
@@ -107,7 +113,8 @@ class Dispatcher:
 
     async def _handle(self, job: Job) -> None:
         try:
-            again_s = await self.dispatch(await self._message(job))
+            async with asyncio.timeout(self._limits.handle_s_max):
+                again_s = await self.dispatch(await self._message(job))
         except MessageMissing:
             # The stream has what the ledger never stored: somebody else's, or an older ledger's. Nothing to send.
             log.error("queued_message_not_in_ledger", message_id=str(job.message_id))  # noqa: TRY400  # expected shape
@@ -141,6 +148,9 @@ class Dispatcher:
         carrier = self._carrier_for(message)
         while message.status in (Status.QUEUED, Status.SENDING):
             if message.attempt_open:
+                wait_s = self._seconds_until_abandoned(message)
+                if wait_s > 0:
+                    return wait_s
                 resolved = await self._resolve(message, carrier)
             else:
                 wait_s = self._seconds_until_due(message)
@@ -156,13 +166,21 @@ class Dispatcher:
         """One attempt: take the message on in the ledger, call the carrier, record the answer."""
         if not carrier.ready:  # an outage of the carrier is no attempt of the message's
             return self._limits.carrier_down_s
-        started = start_sending(message, carrier=carrier.name, lease=self._lease, at=self._clock())
+        started = start_sending(message, carrier=carrier.name, lease=self._new_lease(), at=self._clock())
         sending = await self._ledger.try_change(message, started)
         if sending is None:
             current = await self._ledger.get(message.message_id)
             # Somebody else has it: look again once they would have lost it.
             return self._limits.ack_wait_s if current.attempt_open else current
-        return await self._record(sending, carrier, await carrier.submit(_submission(sending)))
+        outcome = await carrier.submit(_submission(sending))
+        if isinstance(outcome, Unknown):
+            await asyncio.sleep(self._limits.retry_s_first)  # what was under way arrives, or never does
+            return await self._resolve(sending, carrier)
+        return await self._record(sending, carrier, outcome)
+
+    def _new_lease(self) -> str:
+        """Unlike any other, so that of two attempts at one message neither takes the other's event for its own."""
+        return f"{self._name}-{next(self._attempts)}"
 
     async def _resolve(self, message: Message, carrier: Carrier) -> Message | float:
         """An attempt's outcome is missing, because a process died or an answer was lost: find out, or say unknown."""
@@ -176,7 +194,7 @@ class Dispatcher:
         if not isinstance(found, Unknown):
             return await self._record(message, carrier, found)
         if not carrier.idempotent:
-            return await self._ledger.change(message, self._unknown(found.reason))
+            return await self._ledger.change(message, self._unknown(message.attempt, found.reason))
         outcome = await carrier.submit(submission)
         if isinstance(outcome, TryLater):
             # Says nothing about the earlier try: the question stays open until the carrier answers it.
@@ -186,14 +204,15 @@ class Dispatcher:
     async def _record(self, message: Message, carrier: Carrier, outcome: Outcome) -> Message | float:
         if isinstance(outcome, Unknown):
             return self._limits.retry_s_first  # the attempt stays open and is resolved next
-        changed = await self._ledger.change(message, self._decision(carrier, outcome))
+        changed = await self._ledger.change(message, self._decision(carrier, message.attempt, outcome))
         if isinstance(outcome, Taken):
             self._receipts.remember(changed)
         return changed
 
     def _decision(
-        self, carrier: Carrier, outcome: Taken | Refused | TryLater
+        self, carrier: Carrier, attempt: int, outcome: Taken | Refused | TryLater
     ) -> Callable[[Message], Sequence[Event]]:
+        """What the answer to `attempt` means, also for a message that others have taken further meanwhile."""
         at = self._clock()
 
         def decide(message: Message) -> Sequence[Event]:
@@ -205,6 +224,8 @@ class Dispatcher:
                     at=at,
                     provider_at=outcome.provider_at,
                 )
+            if message.attempt != attempt:
+                return []  # another dispatcher's attempt is open: this answer says nothing about it
             if isinstance(outcome, Refused):
                 return record_refused(
                     message, carrier=carrier.name, error_code=outcome.error_code, reason=outcome.reason, at=at
@@ -220,9 +241,11 @@ class Dispatcher:
 
         return decide
 
-    def _unknown(self, reason: str) -> Callable[[Message], Sequence[Event]]:
+    def _unknown(self, attempt: int, reason: str) -> Callable[[Message], Sequence[Event]]:
         at = self._clock()
-        return lambda message: record_unknown(message, reason=reason, at=at)
+        return lambda message: (
+            record_unknown(message, reason=reason, at=at) if message.attempt == attempt else []
+        )
 
     def _pause_s(self, message: Message, outcome: TryLater) -> float:
         if outcome.retry_after_s is not None:
@@ -232,7 +255,13 @@ class Dispatcher:
     def _seconds_until_due(self, message: Message) -> float:
         if message.retry_at is None:
             return 0.0
-        return (message.retry_at - self._clock()).total_seconds()
+        # Bounded, so that a clock that was set back holds no message for longer than that.
+        return min((message.retry_at - self._clock()).total_seconds(), self._limits.retry_s_max)
+
+    def _seconds_until_abandoned(self, message: Message) -> float:
+        """How long the open attempt may still be somebody's who is alive: asking earlier could cross its answer."""
+        age_s = (self._clock() - message.updated_at).total_seconds()
+        return min(self._limits.ack_wait_s - age_s, self._limits.ack_wait_s)
 
     def _note(self, error: Exception) -> None:
         self.errors += 1

@@ -7,15 +7,22 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 from uuid import UUID
 
+import msgspec
+import structlog
+
 from smsledger.domain.errors import LedgerError
-from smsledger.domain.event import Event
-from smsledger.domain.message import Message, evolve, fold
+from smsledger.domain.event import Event, UnknownEventType
+from smsledger.domain.message import CorruptHistory, Message, evolve, fold
 
 from .ports import Append, Appended, Appender, EventReader
+
+log = structlog.get_logger(__name__)
 
 Decision: TypeAlias = Callable[[Message], Sequence[Event]]
 """What should happen to a message as it is now; pure, as it is asked again after a conflict."""
 
+UNREADABLE = (UnknownEventType, CorruptHistory, msgspec.DecodeError)
+"""What reading a message raises when its events are from a newer release, or damaged."""
 CONFLICTS_MAX = 8
 """Times a decision is made anew because others changed the message meanwhile."""
 
@@ -46,6 +53,23 @@ class MessageLedger:
             message = fold(message_id, [one.event for one in recorded])
             if message is not None:
                 found[message_id] = message
+        return found
+
+    async def load_readable(self, message_ids: Sequence[UUID]) -> dict[UUID, Message]:
+        """As `load`, but a message that this release cannot read is left out, and keeps no other back.
+
+        For those who look after many messages at once; raises what the reader raises for want of PostgreSQL.
+        """
+        try:
+            return await self.load(message_ids)
+        except UNREADABLE:
+            pass
+        found: dict[UUID, Message] = {}
+        for message_id in message_ids:
+            try:
+                found |= await self.load([message_id])
+            except UNREADABLE as error:
+                log.error("message_unreadable", message_id=str(message_id), error=str(error))  # noqa: TRY400  # expected shape
         return found
 
     async def get(self, message_id: UUID) -> Message:

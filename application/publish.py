@@ -28,6 +28,8 @@ class CursorStore(Protocol):
 CURSOR = "publisher"
 NOTE_S = 0.5
 """Seconds between two writes of the cursor under load."""
+LOOK_S = 2.0
+"""Seconds between two looks at a stream to which nothing is added: one that was deleted has to be filled again."""
 
 
 class Publisher:
@@ -43,6 +45,7 @@ class Publisher:
         self._cursors = cursors
         self._batch_events = batch_events
         self._position: int | None = None
+        self._looked_at = 0.0
         self._noted = 0
         self._noted_at = 0.0
 
@@ -56,8 +59,9 @@ class Publisher:
             position = await self._resume()
         events = await self._reader.after(position, self._batch_events)
         if not events:
-            self._position = position
             await self._note(position, at_once=True)
+            look = asyncio.get_running_loop().time() - self._looked_at >= LOOK_S
+            self._position = None if look else position
             return 0
         self._position = None  # until the stream has answered, where it ends is not known
         await self._stream.publish(events)
@@ -67,6 +71,7 @@ class Publisher:
 
     async def _resume(self) -> int:
         position = await self._stream.last_position()
+        self._looked_at = asyncio.get_running_loop().time()
         remembered = await self._cursors.get(CURSOR) or 0
         if position is None:  # every message has aged out of the stream
             position = remembered

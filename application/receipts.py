@@ -5,7 +5,7 @@ At-least-once: whoever calls `take` acknowledges to the carrier only afterwards;
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from smsledger.domain.event import Event
 from smsledger.domain.message import Message, Receipt, ReceiptRefused, evolve, is_final, record_receipt
 
 from .clock import Clock
-from .ledger import MessageLedger
+from .ledger import MessageLedger, MessageMissing
 from .ports import CarrierReceipt, EventReader, ParkedReceipts
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class ReceiptIntake:
             receipt.reference for receipt, state in zip(receipts, states, strict=True) if state is None
         ]
         known = await self._reader.by_carrier_references(missing) if missing else {}
-        await self._take_known(
+        failed = await self._take_known(
             [
                 (receipt, state.message_id if state else known[receipt.reference])
                 for receipt, state in zip(receipts, states, strict=True)
@@ -65,23 +65,32 @@ class ReceiptIntake:
         ]
         if early:
             await self._parked.park(early)
+        _raise_first(failed)
 
     async def step(self) -> int:
         """Apply parked receipts whose message has become known; how many."""
         found = await self._parked.known(PARKED_BATCH)
         if found:
-            await self._take_known([(receipt, message_id) for _, receipt, message_id in found])
-            await self._parked.forget([number for number, _, _ in found])
+            failed = await self._take_known([(receipt, message_id) for _, receipt, message_id in found])
+            await self._parked.forget([number for number, _, message_id in found if message_id not in failed])
+            _raise_first(failed)
         return len(found)
 
-    async def _take_known(self, receipts: Sequence[tuple[CarrierReceipt, UUID]]) -> None:
+    async def _take_known(self, receipts: Sequence[tuple[CarrierReceipt, UUID]]) -> dict[UUID, Exception]:
+        """Apply receipts, message by message; what kept some messages from taking theirs keeps no other back."""
         by_message: dict[UUID, list[CarrierReceipt]] = {}
         for receipt, message_id in receipts:
             by_message.setdefault(message_id, []).append(receipt)
         states = {m: self._remembered.get(given[0].reference) for m, given in by_message.items()}
         unread = [message_id for message_id, state in states.items() if state is None]
-        states |= await self._ledger.load(unread) if unread else {}
-        await asyncio.gather(*[self._apply(state, by_message[m]) for m, state in states.items() if state])
+        states |= await self._ledger.load_readable(unread) if unread else {}
+        outcomes = await asyncio.gather(
+            *[self._apply(state, by_message[m]) for m, state in states.items() if state],
+            return_exceptions=True,
+        )
+        known = [message_id for message_id, state in states.items() if state]
+        failed = {m: error for m, error in zip(known, outcomes, strict=True) if isinstance(error, Exception)}
+        return failed | {m: MessageMissing(message_id=m) for m, state in states.items() if state is None}
 
     async def _apply(self, message: Message, receipts: Sequence[CarrierReceipt]) -> None:
         reference = receipts[0].reference
@@ -117,6 +126,11 @@ def _storable(receipt: CarrierReceipt) -> bool:
         log.warning("receipt_refused", carrier=receipt.carrier, reason="its id contains U+0000")
         return False
     return True
+
+
+def _raise_first(failed: Mapping[UUID, Exception]) -> None:
+    for error in failed.values():
+        raise error
 
 
 def _receipt(receipt: CarrierReceipt) -> Receipt:

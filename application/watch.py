@@ -72,7 +72,10 @@ class Watchdog:
         before = now - timedelta(seconds=self._stuck_s)
         ids = await self._open.standing((Status.QUEUED, Status.SENDING), before, BATCH)
         forgotten = [
-            message for message in (await self._ledger.load(ids)).values() if message.updated_at < before
+            message
+            for message in (await self._ledger.load_readable(ids)).values()
+            # The read model may be behind: the events have the last word.
+            if message.status in (Status.QUEUED, Status.SENDING) and message.updated_at < before
         ]
         for message in forgotten:
             log.warning("forgotten_message", message_id=str(message.message_id), status=message.status)
@@ -83,7 +86,7 @@ class Watchdog:
         before = now - timedelta(seconds=self._receipt_wait_s)
         ids = await self._open.standing((Status.SENT,), before, BATCH)
         changed = 0
-        for message in (await self._ledger.load(ids)).values():
+        for message in (await self._ledger.load_readable(ids)).values():
             after = await self._ledger.change(message, lambda current: self._overdue(current, before, now))
             changed += after.version > message.version
         return changed

@@ -4,26 +4,28 @@ The one place where connections are made. It holds no logic of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import phonenumbers
 import psycopg
+import structlog
 import uuid_utils.compat
 from nats.aio.client import Client
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 from smsledger.adapters.carriers.simulator.client import SimulatorCarrier
-from smsledger.adapters.nats.connection import connect_nats
+from smsledger.adapters.nats.connection import NatsClosed, connect_nats
 from smsledger.adapters.nats.queue import JetStreamQueue, QueueOptions
 from smsledger.adapters.nats.stream import JetStreamStream, StreamOptions
 from smsledger.adapters.phone_numbers import E164Numbers
 from smsledger.adapters.postgres.appender import AppendLimits, GroupCommitAppender
+from smsledger.adapters.postgres.bounded_pool import BoundedPool
 from smsledger.adapters.postgres.cursors import PostgresCursors
 from smsledger.adapters.postgres.directory import PostgresDirectory
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
+from smsledger.adapters.postgres.keep_alive import keep_alive
 from smsledger.adapters.postgres.leadership import Seat
 from smsledger.adapters.postgres.loop_reports import PostgresLoopReports
 from smsledger.adapters.postgres.migrate import require_current
@@ -45,8 +47,16 @@ from smsledger.projections.projector import Projector
 from .loops import SupervisedLoop
 from .settings import Settings
 
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
+log = structlog.get_logger(__name__)
 
+Pool: TypeAlias = BoundedPool
+
+_END_IDLE_TRANSACTIONS = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
+CLOSED_LOOK_S = 1.0
+BACKGROUND_PAUSE_S = 1.0
+"""Pause before background work that failed starts again."""
+POOL_RECONNECT_S = 5.0
+"""How long a pool tries to replace a lost connection by itself; later, whoever needs one makes it try again."""
 DRAIN_S = 10.0
 """How long a stopping dispatcher lets calls to carriers finish."""
 PROJECT_REST_S = 0.02
@@ -65,7 +75,7 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
         reader = PostgresEventReader(pool, MESSAGE_EVENTS)
         directory = PostgresDirectory(pool)
         await directory.refresh()
-        await _background(stack, directory.follow(), "directory")
+        await _background(stack, directory.follow, "directory")
         watch = PositionWatch(pool.connection)
         stack.push_async_callback(watch.close)
         phonenumbers.enable_pattern_cache()  # refusals go through the package, which else compiles every time
@@ -90,24 +100,42 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
 
 
 async def run_worker(settings: Settings, roles: Sequence[str]) -> None:
-    """Run the loops of `roles` in this process until cancelled."""
+    """Run the loops of `roles` in this process until cancelled. Raises NatsClosed."""
     require_current(settings.postgres_url)
     async with AsyncExitStack() as stack:
         pool = await _pool(stack, settings, "worker")
         loops: list[SupervisedLoop] = []
+        clients: list[Client] = []
         if "publisher" in roles:
-            loops.append(await _publisher(stack, settings, pool))
+            clients.append(await _nats(stack, settings, "publisher"))
+            loops.append(_publisher(clients[-1], settings, pool))
         if "projector" in roles:
             loops.append(_projector(stack, settings, pool))
         if "dispatcher" in roles:
-            loops += await _dispatcher(stack, settings, pool)
-        async with asyncio.TaskGroup() as group:
-            for loop in loops:
-                group.create_task(loop.run(), name=loop.state.role)
+            clients.append(await _nats(stack, settings, "dispatcher"))
+            loops += await _dispatcher(stack, clients[-1], settings, pool)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in loops:
+                    group.create_task(loop.run(), name=loop.state.role)
+                group.create_task(_end_with(clients), name="nats-connections")
+        except BaseExceptionGroup as errors:
+            if errors.subgroup(NatsClosed):
+                raise NatsClosed from None
+            raise
 
 
-async def _publisher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> SupervisedLoop:
-    client = await _nats(stack, settings, "publisher")
+async def _end_with(clients: Sequence[Client]) -> None:
+    """Raise NatsClosed once a client has given up, which none does by itself: then only a new process helps.
+
+    The client library closes for good on any error line of the server but a few, such as one about credentials.
+    """
+    while not any(client.is_closed for client in clients):  # noqa: ASYNC110  # it has no such event
+        await asyncio.sleep(CLOSED_LOOK_S)
+    raise NatsClosed
+
+
+def _publisher(client: Client, settings: Settings, pool: Pool) -> SupervisedLoop:
     options = StreamOptions(
         name=settings.stream_name, replicas=settings.stream_replicas, max_age_s=settings.stream_max_age_s
     )
@@ -128,8 +156,9 @@ def _projector(stack: AsyncExitStack, settings: Settings, pool: Pool) -> Supervi
     return _loop(projector, settings, pool, exclusive=True, rest_s=PROJECT_REST_S)
 
 
-async def _dispatcher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> list[SupervisedLoop]:
-    client = await _nats(stack, settings, "dispatcher")
+async def _dispatcher(
+    stack: AsyncExitStack, client: Client, settings: Settings, pool: Pool
+) -> list[SupervisedLoop]:
     reader = PostgresEventReader(pool, MESSAGE_EVENTS)
     ledger = MessageLedger(reader, await _appender(stack, settings))
     receipts = ReceiptIntake(ledger, reader, PostgresParkedReceipts(pool), system_clock)
@@ -152,8 +181,8 @@ async def _dispatcher(stack: AsyncExitStack, settings: Settings, pool: Pool) -> 
         stuck_s=settings.dispatch_ack_wait_s * 4,
         receipt_wait_s=settings.receipt_wait_s,
     )
-    await _background(stack, carrier.run(receipts.take), "carrier")
-    await _background(stack, dispatcher.hold(), "hold")
+    await _background(stack, lambda: carrier.run(receipts.take), "carrier")
+    await _background(stack, dispatcher.hold, "hold")
     stack.push_async_callback(dispatcher.drain, DRAIN_S)
     return [
         _loop(dispatcher, settings, pool, exclusive=False, wait_for_events=False),
@@ -171,7 +200,9 @@ def _loop(
     wait_for_events: bool = True,
     rest_s: float = 0.0,
 ) -> SupervisedLoop:
-    seat = Seat(settings.postgres_url, role.role, exclusive=exclusive)
+    seat = Seat(
+        keep_alive(settings.postgres_url), role.role, exclusive=exclusive, lease_s=settings.leader_lease_s
+    )
     return SupervisedLoop(
         role,
         seat,
@@ -183,18 +214,26 @@ def _loop(
 
 
 async def _connect(settings: Settings, name: str) -> AsyncConnection[Any]:
-    return await psycopg.AsyncConnection.connect(
-        settings.postgres_url, autocommit=True, application_name=f"smsledger {name}", connect_timeout=5
+    conn = await psycopg.AsyncConnection.connect(
+        keep_alive(settings.postgres_url),
+        autocommit=True,
+        application_name=f"smsledger {name}",
+        connect_timeout=5,
     )
+    # A process that is paused amid a transaction would keep its locks, and its successor waiting, for ever.
+    await conn.execute(_END_IDLE_TRANSACTIONS, [f"{round(settings.leader_lease_s * 1_000)}ms"])
+    return conn
 
 
 async def _pool(stack: AsyncExitStack, settings: Settings, name: str) -> Pool:
-    pool: Pool = AsyncConnectionPool(
-        settings.postgres_url,
+    pool = BoundedPool(
+        keep_alive(settings.postgres_url),
         kwargs={"autocommit": True, "application_name": f"smsledger {name}", "connect_timeout": 5},
         min_size=1,
         max_size=settings.read_pool_connections,
         timeout=5.0,
+        # Short: the pool doubles its pauses up to this, and a service should not stay away longer than PostgreSQL did.
+        reconnect_timeout=POOL_RECONNECT_S,
         open=False,
     )
     await stack.enter_async_context(pool)
@@ -220,8 +259,18 @@ async def _nats(stack: AsyncExitStack, settings: Settings, name: str) -> Client:
     return client
 
 
-async def _background(stack: AsyncExitStack, work: Any, name: str) -> None:
-    task = asyncio.create_task(work, name=name)
+async def _background(stack: AsyncExitStack, work: Callable[[], Awaitable[None]], name: str) -> None:
+    """Keep `work` running beside the loops; what ends it is logged, and it starts again."""
+
+    async def keep_running() -> None:
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("background_failed", work=name)
+            await asyncio.sleep(BACKGROUND_PAUSE_S)
+
+    task = asyncio.create_task(keep_running(), name=name)
 
     async def stop() -> None:
         task.cancel()

@@ -72,6 +72,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Meta(gt=0, le=60, description="how often a follower looks for events when no notification came"),
     ] = 0.25
+    leader_lease_s: Annotated[
+        float,
+        Meta(
+            ge=3, le=600, description="silence after which a publisher or projector loses the lead to another"
+        ),
+    ] = 15.0
     dispatch_in_flight_max: Annotated[
         int, Meta(ge=1, le=100_000, description="messages one dispatcher handles at the same time")
     ] = 2_000

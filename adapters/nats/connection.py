@@ -20,6 +20,14 @@ class NatsUnreachable(LedgerError):
     message = "NATS cannot be reached at {url} ({reason}): start it, or correct SMSLEDGER_NATS_URL"
 
 
+class NatsClosed(LedgerError):
+    """The server refused the connection for good."""
+
+    message = (
+        "NATS ended the connection for good: look at the lines before this one, and start the process again"
+    )
+
+
 async def connect_nats(url: str, name: str, *, connect_s_max: float = 5.0) -> Client:
     """A connected client that reconnects by itself. Raises NatsUnreachable where the first connection fails."""
 

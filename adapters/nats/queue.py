@@ -27,6 +27,8 @@ from .stream import NATS_ERRORS
 
 log = structlog.get_logger(__name__)
 
+REFUSED_PAUSE_S = 0.25
+"""Pause after a pull that the server refused or broke off, so that asking again is no busy loop."""
 _ACK_DONE = b"+ACK"
 _ACK_WORKING = b"+WPI"
 
@@ -105,6 +107,8 @@ class JetStreamQueue:
                     await asyncio.wait_for(self._arrived.wait(), wait_s)
                 except TimeoutError:
                     return []
+                if not self._ready and self._pull_until == 0.0:
+                    await asyncio.sleep(min(wait_s, REFUSED_PAUSE_S))
         except NATS_ERRORS as error:
             self._pull_until = 0.0
             raise StreamUnavailable(reason=str(error) or type(error).__name__) from error
@@ -129,7 +133,7 @@ class JetStreamQueue:
         await self._client.publish(subject, json.dumps(request).encode(), reply=self._inbox)
 
     async def _bind(self) -> None:
-        """Make the consumer where it is missing, and listen on an inbox of our own."""
+        """Make the consumer where it is missing or has other settings, and listen on an inbox of our own."""
         config = ConsumerConfig(
             durable_name=self._options.durable,
             deliver_policy=DeliverPolicy.ALL,
@@ -139,7 +143,9 @@ class JetStreamQueue:
             filter_subject=subjects.QUEUED,
         )
         try:
-            await self._js.consumer_info(self._options.stream, self._options.durable)
+            found = (await self._js.consumer_info(self._options.stream, self._options.durable)).config
+            if (found.ack_wait, found.max_ack_pending) != (config.ack_wait, config.max_ack_pending):
+                await self._js.add_consumer(self._options.stream, config)  # settings have changed since
         except nats.js.errors.NotFoundError:
             await self._js.add_consumer(self._options.stream, config)
         if self._subscription is None:

@@ -103,7 +103,12 @@ class GroupCommitAppender:
         self._waiting_events += len(rows)
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._drain(), name="group-commit")
-        return await submission.answer
+        try:
+            async with asyncio.timeout_at(submission.deadline):
+                return await submission.answer
+        except TimeoutError:
+            # The submission goes on where it is under way, and is dropped where it still waits for its turn.
+            raise LedgerUnavailable(reason=f"no answer within {self._limits.wait_s_max:g} s") from None
 
     async def close(self) -> None:
         """Commit what waits, then disconnect. Later appends are refused."""
@@ -132,6 +137,8 @@ class GroupCommitAppender:
     async def _drain(self) -> None:
         while self._waiting:
             group = self._next_group()
+            if not group:
+                break
             try:
                 await self._commit(group, uncertain=False)
             except Exception as error:
@@ -140,6 +147,9 @@ class GroupCommitAppender:
                 _fail(group, error)
 
     def _next_group(self) -> list[_Submission]:
+        if any(submission.answer.done() for submission in self._waiting):  # callers that went away unserved
+            self._waiting = [submission for submission in self._waiting if not submission.answer.done()]
+            self._waiting_events = sum(len(submission.rows) for submission in self._waiting)
         events = taken = 0
         for submission in self._waiting:
             if taken and events + len(submission.rows) > self._limits.group_events_max:
@@ -285,4 +295,4 @@ def _unexpired(group: Sequence[_Submission], error: Exception) -> list[_Submissi
         [s for s in group if s.deadline <= now],
         LedgerUnavailable(reason=str(error).strip() or type(error).__name__),
     )
-    return [s for s in group if s.deadline > now]
+    return [s for s in group if s.deadline > now and not s.answer.done()]
