@@ -8,9 +8,11 @@ looked up, repeated where the carrier recognises repeats, and else recorded as u
 import asyncio
 import itertools
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -40,6 +42,10 @@ Finished: TypeAlias = None
 """Nothing is left to dispatch; a number instead says after how many seconds to look again."""
 
 
+LOST_MAX = 20_000
+"""Own attempts without an answer that are remembered; one that is not waits longer, and no worse."""
+
+
 class DispatchLimits(msgspec.Struct, frozen=True):
     """The limits of one dispatcher."""
 
@@ -49,6 +55,8 @@ class DispatchLimits(msgspec.Struct, frozen=True):
     """Silence after which the queue gives a message to another dispatcher."""
     retry_s_first: float = 1.0
     retry_s_max: float = 300.0
+    due_s_max: float = 300.0
+    """Longest pause between two looks at a message that is to be tried later: a clock may have been set back."""
     carrier_down_s: float = 2.0
     """Pause before a message is looked at again while its carrier is not connected."""
     fetch_wait_s: float = 1.0
@@ -80,6 +88,7 @@ class Dispatcher:
         self._limits = limits
         self._name = secrets.token_hex(8)
         self._attempts = itertools.count(1)
+        self._lost: OrderedDict[UUID, int] = OrderedDict()
         self._under_way: dict[asyncio.Task[None], Job] = {}
         self.errors = 0
         self.last_error: str | None = None
@@ -174,8 +183,7 @@ class Dispatcher:
             return self._limits.ack_wait_s if current.attempt_open else current
         outcome = await carrier.submit(_submission(sending))
         if isinstance(outcome, Unknown):
-            await asyncio.sleep(self._limits.retry_s_first)  # what was under way arrives, or never does
-            return await self._resolve(sending, carrier)
+            self._remember_lost(sending)
         return await self._record(sending, carrier, outcome)
 
     def _new_lease(self) -> str:
@@ -255,11 +263,18 @@ class Dispatcher:
     def _seconds_until_due(self, message: Message) -> float:
         if message.retry_at is None:
             return 0.0
-        # Bounded, so that a clock that was set back holds no message for longer than that.
-        return min((message.retry_at - self._clock()).total_seconds(), self._limits.retry_s_max)
+        return min((message.retry_at - self._clock()).total_seconds(), self._limits.due_s_max)
+
+    def _remember_lost(self, message: Message) -> None:
+        """The attempt was this dispatcher's own and has ended without an answer: nobody else's answer can come."""
+        self._lost[message.message_id] = message.attempt
+        if len(self._lost) > LOST_MAX:
+            self._lost.popitem(last=False)
 
     def _seconds_until_abandoned(self, message: Message) -> float:
         """How long the open attempt may still be somebody's who is alive: asking earlier could cross its answer."""
+        if self._lost.get(message.message_id) == message.attempt:
+            return 0.0
         age_s = (self._clock() - message.updated_at).total_seconds()
         return min(self._limits.ack_wait_s - age_s, self._limits.ack_wait_s)
 

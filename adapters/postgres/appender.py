@@ -165,7 +165,7 @@ class GroupCommitAppender:
 
         `uncertain` says that an earlier try may have been committed: then a refusal is checked by reading.
         """
-        while group:
+        while group := [submission for submission in group if not submission.answer.done()]:
             try:
                 async with asyncio.timeout(self._limits.commit_s_max):
                     results = await self._store(group, uncertain=uncertain)
@@ -295,4 +295,4 @@ def _unexpired(group: Sequence[_Submission], error: Exception) -> list[_Submissi
         [s for s in group if s.deadline <= now],
         LedgerUnavailable(reason=str(error).strip() or type(error).__name__),
     )
-    return [s for s in group if s.deadline > now and not s.answer.done()]
+    return [s for s in group if s.deadline > now]

@@ -33,6 +33,7 @@ from .scripted import ScriptedCarrier, ScriptedJob, ScriptedQueue
 LIMITS = DispatchLimits(
     attempts_max=3, ack_wait_s=30.0, retry_s_first=1.0, retry_s_max=3.0, carrier_down_s=2.0
 )
+SILENCE_S = LIMITS.ack_wait_s + 10
 TAKEN = Taken("out-1")
 LATER = TryLater("RATE_LIMIT", "too many")
 LOST = Unknown("the answer was lost")
@@ -67,8 +68,12 @@ class Desk:
         message_id = await store(self.appender, *(history or (queued(),)))
         return await self.again(message_id, redelivered=redelivered)
 
-    async def again(self, message_id: UUID, *, redelivered: bool = True) -> ScriptedJob:
-        """The same message, given out once more."""
+    async def again(
+        self, message_id: UUID, *, redelivered: bool = True, after_s: float = SILENCE_S
+    ) -> ScriptedJob:
+        """The same message, given out once more: by default after a silence in which its attempt was given up."""
+        if redelivered:
+            self.clock.advance(after_s)
         return ScriptedJob((await self.reader.history(message_id))[0], redelivered=redelivered)
 
     async def dispatch(self, carrier: ScriptedCarrier, *jobs: ScriptedJob) -> Dispatcher:
@@ -125,12 +130,12 @@ async def test_a_message_that_the_carrier_wants_later_is_tried_again_when_it_is_
     await desk.dispatch(carrier, job)
     assert (job.finished, job.again_s) == (False, 7.0)
     desk.clock.advance(3)
-    early = await desk.again(job.message_id)
+    early = await desk.again(job.message_id, after_s=0)
     await desk.dispatch(carrier, early)
     assert (early.finished, early.again_s) == (False, 4.0)
     assert len(carrier.submitted) == 1
     desk.clock.advance(4)
-    due = await desk.again(job.message_id)
+    due = await desk.again(job.message_id, after_s=0)
     await desk.dispatch(carrier, due)
     assert due.finished
     assert await desk.names(job) == ["Queued", "Sending", "Deferred", "Sending", "Sent"]

@@ -7,6 +7,7 @@ import signal
 import time
 
 import nats
+import nats.js.errors
 import psutil
 import pytest
 
