@@ -136,12 +136,9 @@ async def _end_with(clients: Sequence[Client]) -> None:
 
 
 def _publisher(client: Client, settings: Settings, pool: Pool) -> SupervisedLoop:
-    options = StreamOptions(
-        name=settings.stream_name, replicas=settings.stream_replicas, max_age_s=settings.stream_max_age_s
-    )
     publisher = Publisher(
         PostgresEventReader(pool, MESSAGE_EVENTS),
-        JetStreamStream(client, options),
+        JetStreamStream(client, _stream_options(settings)),
         PostgresCursors(pool),
         batch_events=settings.publish_batch_events,
     )
@@ -164,7 +161,7 @@ async def _dispatcher(
     receipts = ReceiptIntake(ledger, reader, PostgresParkedReceipts(pool), system_clock)
     carrier = SimulatorCarrier(settings.simulator_url)
     queue = JetStreamQueue(
-        client, QueueOptions(stream=settings.stream_name, ack_wait_s=settings.dispatch_ack_wait_s)
+        client, _stream_options(settings), QueueOptions(ack_wait_s=settings.dispatch_ack_wait_s)
     )
     stack.push_async_callback(queue.close)
     limits = DispatchLimits(
@@ -251,6 +248,12 @@ async def _appender(stack: AsyncExitStack, settings: Settings) -> GroupCommitApp
     )
     stack.push_async_callback(appender.close)
     return appender
+
+
+def _stream_options(settings: Settings) -> StreamOptions:
+    return StreamOptions(
+        name=settings.stream_name, replicas=settings.stream_replicas, max_age_s=settings.stream_max_age_s
+    )
 
 
 async def _nats(stack: AsyncExitStack, settings: Settings, name: str) -> Client:

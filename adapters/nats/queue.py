@@ -23,7 +23,7 @@ from smsledger.application.ports import StreamUnavailable
 from smsledger.domain.event import Stored
 
 from . import subjects
-from .stream import NATS_ERRORS
+from .stream import NATS_ERRORS, StreamOptions, ensure_stream
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,6 @@ _ACK_WORKING = b"+WPI"
 class QueueOptions(msgspec.Struct, frozen=True):
     """How the consumer is made and asked."""
 
-    stream: str = "SMSLEDGER"
     durable: str = "dispatcher"
     ack_wait_s: float = 30.0
     ack_pending_max: int = 100_000
@@ -86,9 +85,10 @@ class JetStreamJob:
 class JetStreamQueue:
     """The JobQueue port on a durable pull consumer."""
 
-    def __init__(self, client: Client, options: QueueOptions) -> None:
+    def __init__(self, client: Client, stream: StreamOptions, options: QueueOptions) -> None:
         self._client = client
         self._js = client.jetstream()
+        self._stream = stream
         self._options = options
         self._inbox: str | None = None
         self._subscription: Subscription | None = None
@@ -126,14 +126,18 @@ class JetStreamQueue:
         if self._subscription is None or self._pull_until == 0.0:
             await self._bind()
         request = {"batch": limit, "expires": int(self._options.pull_s * 1_000_000_000)}
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._options.stream}.{self._options.durable}"
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream.name}.{self._options.durable}"
         self._open = limit
         self._pull_until = now + self._options.pull_s + 1.0
         assert self._inbox is not None
         await self._client.publish(subject, json.dumps(request).encode(), reply=self._inbox)
 
     async def _bind(self) -> None:
-        """Make the consumer where it is missing or has other settings, and listen on an inbox of our own."""
+        """Make stream and consumer where they are missing, and listen on an inbox of our own.
+
+        Settings that were changed since the consumer was made are put in force.
+        """
+        await ensure_stream(self._client, self._stream)
         config = ConsumerConfig(
             durable_name=self._options.durable,
             deliver_policy=DeliverPolicy.ALL,
@@ -143,11 +147,11 @@ class JetStreamQueue:
             filter_subject=subjects.QUEUED,
         )
         try:
-            found = (await self._js.consumer_info(self._options.stream, self._options.durable)).config
+            found = (await self._js.consumer_info(self._stream.name, self._options.durable)).config
             if (found.ack_wait, found.max_ack_pending) != (config.ack_wait, config.max_ack_pending):
-                await self._js.add_consumer(self._options.stream, config)  # settings have changed since
+                await self._js.add_consumer(self._stream.name, config)  # settings have changed since
         except nats.js.errors.NotFoundError:
-            await self._js.add_consumer(self._options.stream, config)
+            await self._js.add_consumer(self._stream.name, config)
         if self._subscription is None:
             self._inbox = self._client.new_inbox()
             self._subscription = await self._client.subscribe(

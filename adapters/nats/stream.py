@@ -14,7 +14,7 @@ import nats.js.errors
 import structlog
 import uuid_utils
 from nats.aio.client import Client
-from nats.js.api import StorageType, StreamConfig
+from nats.js.api import StorageType, StreamConfig, StreamInfo
 
 from smsledger.application import cloud_events
 from smsledger.application.ports import StreamMoved, StreamUnavailable
@@ -64,7 +64,7 @@ class JetStreamStream:
     async def last_position(self) -> int | None:
         """See the port."""
         try:
-            state = (await self._ensure()).state
+            state = (await ensure_stream(self._client, self._options)).state
             self._last_sequence = state.last_seq
             if state.messages == 0:
                 return 0 if state.last_seq == 0 else None
@@ -114,23 +114,26 @@ class JetStreamStream:
             )
         self._last_sequence = answer.seq
 
-    async def _ensure(self) -> Any:
-        try:
-            return await self._js.stream_info(self._options.name)
-        except nats.js.errors.NotFoundError:
-            log.info("stream_created", stream=self._options.name)
-            return await self._js.add_stream(
-                StreamConfig(
-                    name=self._options.name,
-                    subjects=[subjects.ALL],
-                    storage=StorageType.FILE,
-                    num_replicas=self._options.replicas,
-                    max_age=self._options.max_age_s,
-                    duplicate_window=self._options.dedupe_s,
-                    allow_atomic=True,
-                    allow_direct=True,
-                )
+
+async def ensure_stream(client: Client, options: StreamOptions) -> StreamInfo:
+    """The stream, made where it is missing; several may do so at once. Raises what nats-py raises."""
+    js = client.jetstream(timeout=options.answer_s_max)
+    try:
+        return await js.stream_info(options.name)
+    except nats.js.errors.NotFoundError:
+        log.info("stream_created", stream=options.name)
+        return await js.add_stream(
+            StreamConfig(
+                name=options.name,
+                subjects=[subjects.ALL],
+                storage=StorageType.FILE,
+                num_replicas=options.replicas,
+                max_age=options.max_age_s,
+                duplicate_window=options.dedupe_s,
+                allow_atomic=True,
+                allow_direct=True,
             )
+        )
 
 
 def _headers(batch_id: str, place: int, event: Stored) -> dict[str, str]:
