@@ -100,7 +100,7 @@ def serve(port: int) -> None:
         http1_settings=HTTP1Settings(keep_alive=True),
         workers_kill_timeout=1,  # nothing here is worth waiting for
         log_access=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
     ).serve()
 
 
