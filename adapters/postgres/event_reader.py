@@ -1,7 +1,12 @@
-"""Reads events back from the event store, over a pool of connections. It never writes."""
+"""Reads events back from the event store, over a pool of connections. It never writes.
 
+Loads of single messages that come at the same time share one query, as appends share one transaction: while one
+query runs the next ones gather, so a lone load waits for nothing and many share a round trip.
+"""
+
+import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -27,6 +32,11 @@ _BY_REFERENCE = """
 SELECT carrier_reference, originator_id FROM ledger_events
 WHERE carrier_reference = ANY (%b) ORDER BY notification_id
 """
+Histories: TypeAlias = dict[UUID, list[Recorded[Any]]]
+
+LOAD_MESSAGES_MAX = 1_000
+"""Messages loaded by one query (a single larger load still goes, alone)."""
+
 _LAST_POSITION = "SELECT coalesce(max(notification_id), 0) FROM ledger_events"
 
 
@@ -36,13 +46,48 @@ class PostgresEventReader:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], event_types: EventTypes[Any]) -> None:
         self._pool = pool
         self._event_types = event_types
+        self._waiting: list[tuple[Sequence[UUID], asyncio.Future[Histories]]] = []
+        self._task: asyncio.Task[None] | None = None
 
-    async def load(self, aggregate_ids: Sequence[UUID]) -> dict[UUID, list[Recorded[Any]]]:
+    async def load(self, aggregate_ids: Sequence[UUID]) -> Histories:
         """See the port."""
+        answer: asyncio.Future[Histories] = asyncio.get_running_loop().create_future()
+        self._waiting.append((aggregate_ids, answer))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._load_waiting(), name="load")
+        return await answer
+
+    async def _load_waiting(self) -> None:
+        while self._waiting:
+            group = self._next_group()
+            try:
+                found = await self._load([message_id for ids, _ in group for message_id in ids])
+            except Exception as error:  # noqa: BLE001  # each caller hears of it; nobody may wait for ever
+                for _, answer in group:
+                    if not answer.done():
+                        answer.set_exception(error)
+            else:
+                for ids, answer in group:
+                    if not answer.done():  # the caller may have gone away
+                        answer.set_result(
+                            {message_id: found[message_id] for message_id in ids if message_id in found}
+                        )
+
+    def _next_group(self) -> list[tuple[Sequence[UUID], asyncio.Future[Histories]]]:
+        messages = taken = 0
+        for ids, _ in self._waiting:
+            if taken and messages + len(ids) > LOAD_MESSAGES_MAX:
+                break
+            messages += len(ids)
+            taken += 1
+        group, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return group
+
+    async def _load(self, aggregate_ids: Sequence[UUID]) -> Histories:
         async with self._pool.connection() as conn:
             cursor = await conn.execute(_LOAD, [UuidArray.of(aggregate_ids)], binary=True)
             rows = await cursor.fetchall()
-        found: dict[UUID, list[Recorded[Any]]] = {}
+        found: Histories = {}
         for row in rows:
             found.setdefault(row[1], []).append(self._recorded(row))
         return found
