@@ -97,15 +97,11 @@ class EventList(msgspec.Struct, rename="camel"):
 
 def timestamp(moment: datetime | None) -> str | None:
     """`2024-01-01T00:00:00.000Z`, as everywhere on the page."""
-    return (
-        None
-        if moment is None
-        else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + _milliseconds(moment)
-    )
-
-
-def _milliseconds(moment: datetime) -> str:
-    return f"{moment.microsecond // 1000:03}Z"
+    if moment is None:
+        return None
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"  # without +00:00; several times as fast as strftime
 
 
 def render_result(to: str, at: str, result: Accepted | LedgerError) -> SendResult:
