@@ -226,9 +226,9 @@ def evolve(state: Message | None, message_id: UUID, event: Event) -> Message:
     """The state after one more event. Raises CorruptHistory where the first event is missing or comes twice."""
     if state is None:
         return _begin(message_id, event)
-    if isinstance(event, Queued | Received):
-        raise CorruptHistory(message_id=message_id, version=state.version + 1)
     kind = type(event)
+    if kind is Queued or kind is Received:
+        raise CorruptHistory(message_id=message_id, version=state.version + 1)
     status = prevailing(state.status, _STATUS_OF[kind])
     # Whatever is heard of a message tells that its last attempt is over, unless the event says otherwise.
     changes: dict[str, Any] = {
@@ -530,6 +530,7 @@ class CorruptHistory(LedgerError):
 
 def carrier_reference(event: Event) -> str | None:
     """`<carrier>:<its id for the message>` where the event introduces that id; receipts are matched by it."""
-    if isinstance(event, Sent | Received) and event.provider_message_id is not None:
-        return f"{event.carrier}:{event.provider_message_id}"
+    kind = type(event)  # asked of every event that is appended: many times as fast as isinstance()
+    if (kind is Sent or kind is Received) and event.provider_message_id is not None:  # type: ignore[attr-defined]
+        return f"{event.carrier}:{event.provider_message_id}"  # type: ignore[attr-defined]
     return None
