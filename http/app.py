@@ -4,23 +4,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
-import psycopg
 from litestar import Litestar, Router
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
-from psycopg_pool import PoolTimeout
 
-from smsledger.domain.errors import LedgerError
+from smsledger.domain.ids import OUTBOUND_PREFIX
 
 from . import docs_page, health, sms
-from .errors import on_fault, on_framework_error, on_ledger_error, on_store_error
+from .errors import HANDLERS
+from .fast_lane import FastLane
 from .openapi import openapi_config
 from .services import Services
 
 OpenServices = Callable[[], AbstractAsyncContextManager[Services]]
 
 
-def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> Litestar:
+def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> FastLane:
     """The application; `open_services` is entered when it starts and left when it stops."""
 
     @asynccontextmanager
@@ -29,18 +27,18 @@ def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> L
             app.state["services"] = services
             yield
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[Router("/v1", route_handlers=sms.HANDLERS), *health.HANDLERS, *docs_page.HANDLERS],
         lifespan=[lifespan],
         state=State(),
         logging_config=None,  # each process configures its logging once, before the application is made
         request_max_body_size=request_body_bytes_max,
-        exception_handlers={
-            LedgerError: on_ledger_error,
-            HTTPException: on_framework_error,
-            psycopg.Error: on_store_error,
-            PoolTimeout: on_store_error,
-            Exception: on_fault,
-        },
+        exception_handlers=HANDLERS,
         openapi_config=openapi_config(version("smsledger"), docs_page.PLUGINS),
+    )
+    return FastLane(
+        app,
+        posts={"/v1/sms": sms.send, "/v1/sms/batch": sms.send_many},
+        gets=("/v1/sms/", OUTBOUND_PREFIX, sms.show),
+        request_body_bytes_max=request_body_bytes_max,
     )

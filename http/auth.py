@@ -1,8 +1,6 @@
 """Who is asking: the API key of a request, and whether its kind may do what it asks."""
 
-from typing import Any
-
-from litestar.connection import ASGIConnection
+from collections.abc import Iterable
 
 from smsledger.application.directory import ApiKey, KeyKind
 
@@ -17,10 +15,10 @@ _KEY_BYTES_MAX = 200
 
 
 async def require_key(
-    connection: ASGIConnection[Any, Any, Any, Any], services: Services, kinds: frozenset[KeyKind] = SMS_KINDS
+    headers: Iterable[tuple[bytes, bytes]], services: Services, kinds: frozenset[KeyKind] = SMS_KINDS
 ) -> ApiKey:
-    """The key of the request. Raises Unauthorized and Forbidden."""
-    presented = _presented(connection.scope["headers"])
+    """The key in a request's headers. Raises Unauthorized and Forbidden."""
+    presented = _presented(headers)
     key = await services.directory.key(presented) if presented else None
     if key is None:
         raise Unauthorized
@@ -29,7 +27,7 @@ async def require_key(
     return key
 
 
-def _presented(headers: Any) -> str:
+def _presented(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"authorization" and value[:7].lower() == _BEARER:
             return _text(value[7:].strip())

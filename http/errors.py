@@ -3,13 +3,15 @@
 Messages come from the errors themselves; nothing here words one, save for what the framework raises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import psycopg
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from psycopg_pool import PoolTimeout
 
 from smsledger.application import accept, directory, ledger, ports
 from smsledger.domain.errors import LedgerError
@@ -183,6 +185,21 @@ def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Erro
     """Answer a fault of ours; the log has the details, the client has not."""
     log.error("request_failed", path=request.url.path, error=repr(error), exc_info=error)
     return _response(INTERNAL, _plain_body(INTERNAL, "internal error"))
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    """Answer any error, by the handler of its class."""
+    handler = next(HANDLERS[cls] for cls in type(error).__mro__ if cls in HANDLERS)
+    return handler(request, error)
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[ErrorBody]]] = {
+    LedgerError: on_ledger_error,
+    HTTPException: on_framework_error,
+    psycopg.Error: on_store_error,
+    PoolTimeout: on_store_error,
+    Exception: on_fault,
+}
 
 
 def _plain_body(kind: ErrorKind, message: str) -> ErrorBody:

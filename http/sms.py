@@ -14,6 +14,7 @@ from smsledger.projections.messages import list_messages
 
 from .auth import require_key
 from .errors import MessageNotFound, ProjectionBehind
+from .fast_lane import POSITION, Answer, Headers
 from .openapi import BatchOperation, EventsOperation, ListOperation, MessageOperation, SendOperation
 from .parameters import decode_batch, decode_send, list_page, message_id_of, wanted_position
 from .services import Services, services_of
@@ -28,10 +29,7 @@ from .wire import (
     timestamp,
 )
 
-POSITION = "Ledger-Position"
-
 _encode = msgspec.json.Encoder().encode
-_JSON = "application/json"
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -46,15 +44,19 @@ AnyRequest = Request[Any, Any, Any]
 )
 async def send_sms(request: AnyRequest) -> Response[SendResult]:
     """Accept one message. The answer comes when it is durable; sending it is the dispatcher's."""
-    services = services_of(request)
-    key = await require_key(request, services)
-    command = decode_send(await request.body())
+    return _respond(await send(services_of(request), request.scope["headers"], await request.body()))
+
+
+async def send(services: Services, headers: Headers, body: bytes) -> Answer:
+    """`POST /v1/sms`."""
+    key = await require_key(headers, services)
+    command = decode_send(body)
     organization = await services.directory.organization(key.organization_id)
     (result,) = await services.accept.accept(organization, key, (command,))
     if isinstance(result, LedgerError):
         raise result
     answer = render_result(command.to, timestamp(result.at) or "", result)
-    return _json(answer, result.position)
+    return Answer(_encode(answer), result.position)
 
 
 @post(
@@ -67,15 +69,19 @@ async def send_sms(request: AnyRequest) -> Response[SendResult]:
 )
 async def send_batch(request: AnyRequest) -> Response[list[SendResult]]:
     """Accept 1 to 500 messages in one transaction; results in the order sent."""
-    services = services_of(request)
-    key = await require_key(request, services)
-    items = decode_batch(await request.body())
+    return _respond(await send_many(services_of(request), request.scope["headers"], await request.body()))
+
+
+async def send_many(services: Services, headers: Headers, body: bytes) -> Answer:
+    """`POST /v1/sms/batch`."""
+    key = await require_key(headers, services)
+    items = decode_batch(body)
     organization = await services.directory.organization(key.organization_id)
     results = await services.accept.accept(organization, key, [command for _, command in items])
     accepted = [result for result in results if isinstance(result, Accepted)]
     at = timestamp(accepted[0].at if accepted else services.clock()) or ""
     answers = [render_result(to, at, result) for (to, _), result in zip(items, results, strict=True)]
-    return _json(answers, max((result.position for result in accepted), default=None))
+    return Answer(_encode(answers), max((result.position for result in accepted), default=None))
 
 
 @get(
@@ -87,16 +93,21 @@ async def send_batch(request: AnyRequest) -> Response[list[SendResult]]:
 )
 async def get_message(request: AnyRequest) -> Response[MessageDetail]:
     """A message folded from its own events: current at once, before any projection."""
-    services = services_of(request)
-    key = await require_key(request, services)
-    wanted = message_id_of(request.path_params["messageId"])
+    message_id = request.path_params["messageId"]
+    return _respond(await show(services_of(request), request.scope["headers"], message_id))
+
+
+async def show(services: Services, headers: Headers, message_id: str) -> Answer:
+    """`GET /v1/sms/{messageId}`."""
+    key = await require_key(headers, services)
+    wanted = message_id_of(message_id)
     events = (await services.reader.load([wanted])).get(wanted)
     if not events or events[0].organization_id != key.organization_id:
         raise MessageNotFound
     message = fold(wanted, [recorded.event for recorded in events])
     if message is None:
         raise MessageMissing(message_id=wanted)
-    return _json(render_message(message, events), events[-1].position)
+    return Answer(_encode(render_message(message, events)), events[-1].position)
 
 
 @get(
@@ -109,13 +120,13 @@ async def get_message(request: AnyRequest) -> Response[MessageDetail]:
 async def get_events(request: AnyRequest) -> Response[EventList]:
     """A message's timeline: every event as it was stored, as CloudEvents in version order."""
     services = services_of(request)
-    key = await require_key(request, services)
+    key = await require_key(request.scope["headers"], services)
     message_id = request.path_params["messageId"]
     events = await services.reader.history(message_id_of(message_id))
     if not events or events[0].organization_id != key.organization_id:
         raise MessageNotFound
     answer = EventList(message_id, [msgspec.Raw(cloud_events.encode(event)) for event in events])
-    return _json(answer, events[-1].position)
+    return _respond(Answer(_encode(answer), events[-1].position))
 
 
 @get(
@@ -128,13 +139,13 @@ async def get_events(request: AnyRequest) -> Response[EventList]:
 async def get_messages(request: AnyRequest) -> Response[MessageList]:
     """Messages of the organization, newest first, with the exact number of all that fit."""
     services = services_of(request)
-    key = await require_key(request, services)
+    key = await require_key(request.scope["headers"], services)
     wanted, page = list_page(request.query_params)
     await _wait_for_position(request, services)
     async with services.read_connection() as conn:
         found = await list_messages(conn, key.organization_id, wanted, page)
     answer = MessageList(found.total_count, [render_row(row) for row in found.messages], found.next_cursor)
-    return _json(answer, found.position)
+    return _respond(Answer(_encode(answer), found.position))
 
 
 async def _wait_for_position(request: AnyRequest, services: Services) -> None:
@@ -147,9 +158,9 @@ async def _wait_for_position(request: AnyRequest, services: Services) -> None:
         raise ProjectionBehind(position=position, waited_s=waited_s)
 
 
-def _json(answer: Any, position: int | None) -> Response[Any]:
-    headers = {} if position is None else {POSITION: str(position)}
-    return Response(_encode(answer), media_type=_JSON, headers=headers)
+def _respond(answer: Answer) -> Response[Any]:
+    headers = {} if answer.position is None else {POSITION.decode(): str(answer.position)}
+    return Response(answer.body, media_type="application/json", headers=headers)
 
 
 HANDLERS = [send_sms, send_batch, get_messages, get_message, get_events]

@@ -101,7 +101,9 @@ def timestamp(moment: datetime | None) -> str | None:
         return None
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"  # without +00:00; several times as fast as strftime
+    return (
+        moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    )  # without +00:00; several times as fast as strftime
 
 
 def render_result(to: str, at: str, result: Accepted | LedgerError) -> SendResult:

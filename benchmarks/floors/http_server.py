@@ -15,8 +15,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from litestar import Litestar, Request, Response, Router, get, post
 
+from smsledger.http.fast_lane import POSITION
 from smsledger.http.parameters import decode_batch, decode_send
-from smsledger.http.sms import POSITION
 from smsledger.http.wire import MessageDetail, MessageEvent, SendResult
 from smsledger.runtime.api import BACKLOG
 from smsledger.runtime.settings import Settings
@@ -82,7 +82,7 @@ def app() -> Litestar:
 
 
 def _json(answer: Any) -> Response[Any]:
-    return Response(_encode(answer), media_type=_JSON, headers={POSITION: "123456"})
+    return Response(_encode(answer), media_type=_JSON, headers={POSITION.decode(): "123456"})
 
 
 def serve(port: int) -> None:
