@@ -54,7 +54,7 @@ class FastLane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a hot request, or hand it on."""
-        hot = self._hot(cast("HTTPScope", scope), receive) if scope["type"] == ScopeType.HTTP else None
+        hot = self._hot(scope, receive) if scope["type"] == ScopeType.HTTP else None
         if hot is None:
             await self._app(scope, receive, send)
             return
