@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from .errors import LedgerError
 from .event import PERSONAL, Event, EventTypes
@@ -169,20 +170,6 @@ MESSAGE_EVENTS: EventTypes[Event] = EventTypes(
     }
 )
 
-_STATUS_OF: dict[type[Event], Status] = {
-    Queued: Status.QUEUED,
-    Blocked: Status.BLOCKED,
-    Sending: Status.SENDING,
-    Deferred: Status.SENDING,
-    Sent: Status.SENT,
-    Delivered: Status.DELIVERED,
-    Undelivered: Status.UNDELIVERED,
-    Failed: Status.FAILED,
-    OutcomeUnknown: Status.FAILED,
-    ReceiptOverdue: Status.UNDELIVERED,
-    Received: Status.RECEIVED,
-}
-
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 RECEIPT_OVERDUE = "RECEIPT_OVERDUE"
 
@@ -226,25 +213,10 @@ def evolve(state: Message | None, message_id: UUID, event: Event) -> Message:
     """The state after one more event. Raises CorruptHistory where the first event is missing or comes twice."""
     if state is None:
         return _begin(message_id, event)
-    kind = type(event)
-    if kind is Queued or kind is Received:
+    change = _CHANGES.get(type(event))
+    if change is None:
         raise CorruptHistory(message_id=message_id, version=state.version + 1)
-    status = prevailing(state.status, _STATUS_OF[kind])
-    # Whatever is heard of a message tells that its last attempt is over, unless the event says otherwise.
-    changes: dict[str, Any] = {
-        "version": state.version + 1,
-        "updated_at": event.at,
-        "status": status,
-        "attempt_open": False,
-        "retry_at": None,
-    }
-    if status is not state.status:
-        # Error code and text always belong to the event that decided the status.
-        changes.update(_NO_ERROR)
-    change = _CHANGES.get(kind)
-    if change is not None:
-        change(changes, state, event, status is not state.status)
-    return msgspec.structs.replace(state, **changes)
+    return change(state, event)
 
 
 def fold(message_id: UUID, events: Iterable[Event]) -> Message | None:
@@ -293,67 +265,113 @@ def _begin(message_id: UUID, event: Event) -> Message:
     raise CorruptHistory(message_id=message_id, version=1)
 
 
-_NO_ERROR: dict[str, Any] = {"error_code": None, "error_message": None, "failed_at": None}
+# What each event makes of the state. Whatever is heard of a message tells that its last attempt is over, unless the
+# event says otherwise; error code and text always belong to the event that decided the status.
 
 
-def _sending(changes: dict[str, Any], _state: Message, event: Sending, _decides: bool) -> None:
-    changes |= {"attempt": event.attempt, "attempt_open": True, "carrier": event.carrier}
+def _sending(state: Message, event: Sending) -> Message:
+    return replace(
+        state,
+        version=state.version + 1,
+        updated_at=event.at,
+        status=prevailing(state.status, Status.SENDING),
+        attempt=event.attempt,
+        attempt_open=True,
+        retry_at=None,
+        carrier=event.carrier,
+    )
 
 
-def _deferred(changes: dict[str, Any], _state: Message, event: Deferred, _decides: bool) -> None:
-    changes["retry_at"] = event.retry_at
+def _deferred(state: Message, event: Deferred) -> Message:
+    return replace(
+        state, version=state.version + 1, updated_at=event.at, attempt_open=False, retry_at=event.retry_at
+    )
 
 
-def _sent(changes: dict[str, Any], state: Message, event: Sent, _decides: bool) -> None:
-    changes |= {
-        "sent_at": state.sent_at or event.at,
-        "carrier": event.carrier,
-        "provider_message_id": state.provider_message_id or event.provider_message_id,
-        "receipts": state.receipts | {(Status.SENT, "")},
-    }
+def _sent(state: Message, event: Sent) -> Message:
+    return replace(
+        state,
+        version=state.version + 1,
+        updated_at=event.at,
+        status=prevailing(state.status, Status.SENT),
+        attempt_open=False,
+        retry_at=None,
+        carrier=event.carrier,
+        provider_message_id=state.provider_message_id or event.provider_message_id,
+        sent_at=state.sent_at or event.at,
+        receipts=state.receipts | _SAID_SENT,
+    )
 
 
-def _delivered(changes: dict[str, Any], state: Message, event: Delivered, _decides: bool) -> None:
-    changes["delivered_at"] = state.delivered_at or event.at
-    changes["receipts"] = state.receipts | {(Status.DELIVERED, "")}
+def _delivered(state: Message, event: Delivered) -> Message:
+    decides = prevailing(state.status, Status.DELIVERED) is not state.status
+    return replace(
+        state,
+        version=state.version + 1,
+        updated_at=event.at,
+        status=Status.DELIVERED if decides else state.status,
+        attempt_open=False,
+        retry_at=None,
+        delivered_at=state.delivered_at or event.at,
+        receipts=state.receipts | _SAID_DELIVERED,
+        error_code=None if decides else state.error_code,
+        error_message=None if decides else state.error_message,
+        failed_at=None if decides else state.failed_at,
+    )
 
 
-def _not_delivered(
-    changes: dict[str, Any], state: Message, event: Undelivered | Failed, decides: bool
-) -> None:
-    changes["receipts"] = state.receipts | {(_STATUS_OF[type(event)], event.error_code)}
-    if decides:
-        changes |= {"error_code": event.error_code, "error_message": event.reason, "failed_at": event.at}
+def _undelivered(state: Message, event: Undelivered) -> Message:
+    said = state.receipts | {(Status.UNDELIVERED, event.error_code)}
+    return replace(
+        _ended(state, event, Status.UNDELIVERED, event.error_code, event.reason, event.at), receipts=said
+    )
 
 
-def _blocked(changes: dict[str, Any], _state: Message, event: Blocked, decides: bool) -> None:
-    if decides:
-        changes |= {"error_code": event.error_code, "error_message": event.reason}
+def _failed(state: Message, event: Failed) -> Message:
+    said = state.receipts | {(Status.FAILED, event.error_code)}
+    return replace(
+        _ended(state, event, Status.FAILED, event.error_code, event.reason, event.at), receipts=said
+    )
 
 
-def _outcome_unknown(changes: dict[str, Any], _state: Message, event: OutcomeUnknown, decides: bool) -> None:
-    if decides:
-        changes |= {"error_code": OUTCOME_UNKNOWN, "error_message": event.reason, "failed_at": event.at}
+def _blocked(state: Message, event: Blocked) -> Message:
+    return _ended(state, event, Status.BLOCKED, event.error_code, event.reason, None)
 
 
-def _receipt_overdue(changes: dict[str, Any], _state: Message, event: ReceiptOverdue, decides: bool) -> None:
-    if decides:
-        text = f"no receipt from the carrier within {event.waited_s} s"
-        changes |= {"error_code": RECEIPT_OVERDUE, "error_message": text, "failed_at": event.at}
+def _outcome_unknown(state: Message, event: OutcomeUnknown) -> Message:
+    return _ended(state, event, Status.FAILED, OUTCOME_UNKNOWN, event.reason, event.at)
 
 
-_CHANGES: dict[type[Event], Callable[[dict[str, Any], Message, Any, bool], None]] = {
+def _receipt_overdue(state: Message, event: ReceiptOverdue) -> Message:
+    text = f"no receipt from the carrier within {event.waited_s} s"
+    return _ended(state, event, Status.UNDELIVERED, RECEIPT_OVERDUE, text, event.at)
+
+
+def _ended(
+    state: Message, event: Event, status: Status, error_code: str, text: str, failed_at: datetime | None
+) -> Message:
+    """The message did not get through, as far as this event knows."""
+    heard = replace(state, version=state.version + 1, updated_at=event.at, attempt_open=False, retry_at=None)
+    if prevailing(state.status, status) is state.status:
+        return heard
+    return replace(heard, status=status, error_code=error_code, error_message=text, failed_at=failed_at)
+
+
+_SAID_SENT = frozenset({(Status.SENT, "")})
+_SAID_DELIVERED = frozenset({(Status.DELIVERED, "")})
+
+_CHANGES: dict[type[Event], Callable[[Message, Any], Message]] = {
     Sending: _sending,
     Deferred: _deferred,
     Sent: _sent,
     Delivered: _delivered,
-    Undelivered: _not_delivered,
-    Failed: _not_delivered,
+    Undelivered: _undelivered,
+    Failed: _failed,
     Blocked: _blocked,
     OutcomeUnknown: _outcome_unknown,
     ReceiptOverdue: _receipt_overdue,
 }
-"""What each event changes beside the status; `decides` says whether it is the one that decided the status."""
+"""Every event that can follow the first one."""
 
 
 # --- Decisions --------------------------------------------------------------------------------------------

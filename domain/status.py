@@ -9,6 +9,10 @@ from enum import StrEnum
 class Status(StrEnum):
     """The statuses of the SMS API (seed "Message Statuses"), and RECEIVED for inbound messages."""
 
+    __hash__ = (
+        str.__hash__
+    )  # Enum's own is a Python function, and statuses are keys wherever messages are folded
+
     QUEUED = "QUEUED"
     SENDING = "SENDING"
     SENT = "SENT"

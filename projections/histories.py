@@ -71,16 +71,17 @@ class History(msgspec.Struct):
     def apply(self, events: Iterable[StoredEvent]) -> list[Poison]:
         """Apply the next events of the message, in order; those that could not be are returned."""
         poisons = []
+        message, last = self.message, None
         for event in events:
             try:
-                decoded = MESSAGE_EVENTS.decode(event.topic, event.state)
-                self.message = evolve(self.message, event.message_id, decoded)
+                message = evolve(message, event.message_id, MESSAGE_EVENTS.decode(event.topic, event.state))
             except UNREADABLE as error:
                 self.is_whole = False
                 poisons.append(poison(event, error))
-                continue
-            self.version = event.version
-            self.position = event.position
+            else:
+                last = event
+        if last is not None:
+            self.message, self.version, self.position = message, last.version, last.position
         return poisons
 
 

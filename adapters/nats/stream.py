@@ -43,7 +43,8 @@ class StreamOptions(msgspec.Struct, frozen=True):
     name: str = "SMSLEDGER"
     replicas: int = 1
     max_age_s: int = 0
-    dedupe_s: int = 120
+    dedupe_s: float = 1.0
+    """The fence keeps doubles out, whenever they come; the window would only cost memory and refuse late repairs."""
     answer_s_max: float = 5.0
 
 

@@ -9,6 +9,7 @@ from benchmarks.bench import Bench
 from benchmarks.floors.reading import read_and_decode
 from benchmarks.result import Measurement, MeasurementFailed, median
 from smsledger.projections.rebuild import rebuild as rebuild_projection
+from smsledger.runtime.services import settle_garbage
 
 TARGET = 0.2
 _EVENTS = "SELECT count(*) FROM ledger_events"
@@ -16,6 +17,7 @@ _EVENTS = "SELECT count(*) FROM ledger_events"
 
 async def rebuild(bench: Bench) -> Measurement:
     """Events per second, the building of indexes and the switch included: what `smsledger projections rebuild` does."""
+    settle_garbage()  # as the command does
     url = bench.service.ready.postgres_url
     with psycopg.connect(url) as conn:
         row = conn.execute(_EVENTS).fetchone()
