@@ -22,6 +22,9 @@ from .recorder import Row, append_parameters, append_statement
 
 log = structlog.get_logger(__name__)
 
+EXPIRY_S = 0.1
+"""How often it is looked whose time is over."""
+
 Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
 Result = Appended | VersionConflict
 
@@ -86,6 +89,8 @@ class GroupCommitAppender:
         self._waiting_events = 0
         self._conn: AsyncConnection[Any] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._in_flight: list[_Submission] = []
+        self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Result]:
@@ -103,18 +108,17 @@ class GroupCommitAppender:
         self._waiting_events += len(rows)
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._drain(), name="group-commit")
-        try:
-            async with asyncio.timeout_at(submission.deadline):
-                return await submission.answer
-        except TimeoutError:
-            # The submission goes on where it is under way, and is dropped where it still waits for its turn.
-            raise LedgerUnavailable(reason=f"no answer within {self._limits.wait_s_max:g} s") from None
+        if self._expiry is None:
+            self._expiry = loop.call_later(EXPIRY_S, self._expire)
+        return await submission.answer
 
     async def close(self) -> None:
         """Commit what waits, then disconnect. Later appends are refused."""
         self._closed = True
         if self._task is not None:
             await self._task
+        if self._expiry is not None:
+            self._expiry.cancel()
         await self._disconnect()
 
     def _rows(self, appends: Sequence[Append]) -> list[Row]:
@@ -139,12 +143,27 @@ class GroupCommitAppender:
             group = self._next_group()
             if not group:
                 break
+            self._in_flight = group
             try:
                 await self._commit(group, uncertain=False)
             except Exception as error:
                 # Whatever went wrong, nobody may wait for ever: each caller hears of it and decides.
                 log.exception("append_failed", submissions=len(group))
                 _fail(group, error)
+        self._in_flight = []
+
+    def _expire(self) -> None:
+        """Tell callers whose time is over; one timer for all, as one per append would cost more than the append.
+
+        What is under way goes on, and what still waits for its turn is dropped then.
+        """
+        now = asyncio.get_running_loop().time()
+        open_ones = [one for one in (*self._in_flight, *self._waiting) if not one.answer.done()]
+        late = [one for one in open_ones if one.deadline <= now]
+        _fail(late, LedgerUnavailable(reason=f"no answer within {self._limits.wait_s_max:g} s"))
+        self._expiry = None
+        if len(late) < len(open_ones):
+            self._expiry = asyncio.get_running_loop().call_later(EXPIRY_S, self._expire)
 
     def _next_group(self) -> list[_Submission]:
         if any(submission.answer.done() for submission in self._waiting):  # callers that went away unserved
