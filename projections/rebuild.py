@@ -5,7 +5,8 @@ the projector does it; the switch holds the projector for the last events only. 
 tables that the next one drops.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import LiteralString, TypeAlias
@@ -28,7 +29,6 @@ from .registry import (
     Connection,
     advance,
     create_generation,
-    create_indexes,
     for_generation,
     live_generation,
     lock_generation,
@@ -98,15 +98,16 @@ async def rebuild(connect: Connect, name: str, *, progress: Progress | None = No
     if name not in REBUILT_TOGETHER:
         raise UnknownProjection(name=name, names=", ".join(REBUILT_TOGETHER))
     started = monotonic()
-    conn = await connect()
-    async with conn:
-        await conn.set_autocommit(True)
-        for setting in _SETTINGS:
-            await conn.execute(setting)
+    conn, helper = await connect(), await connect()
+    async with conn, helper:
+        for one in (conn, helper):
+            await one.set_autocommit(True)
+            for setting in _SETTINGS:
+                await one.execute(setting)
         if not await _number(conn, _TRY_LOCK, TABLES.name):
             raise RebuildRunning(name=name)
         await _drop_left_behind(conn)
-        made = _Rebuild(conn, await _begin(conn), progress or _silent)
+        made = _Rebuild(conn, helper, await _begin(conn), progress or _silent)
         await made.run()
         with suppress(
             psycopg.errors.LockNotAvailable
@@ -120,11 +121,13 @@ async def rebuild(connect: Connect, name: str, *, progress: Progress | None = No
 class _Rebuild:
     """One generation on its way from nothing to live."""
 
-    def __init__(self, conn: Connection, generation: int, progress: Progress) -> None:
+    def __init__(self, conn: Connection, helper: Connection, generation: int, progress: Progress) -> None:
+        """`helper`: a second connection, for what can go on at the same time."""
         self.generation = generation
         self.events = 0
         self.messages = 0
         self._conn = conn
+        self._helper = helper
         self._progress = progress
         self._counts = CountDeltas()
 
@@ -132,7 +135,7 @@ class _Rebuild:
         conn, generation = self._conn, self.generation
         end = await _number(conn, _LAST_POSITION)
         await self._pass(end)
-        await create_indexes(conn, TABLES, generation)
+        await self._index()
         for statement in _ANALYZE:
             await conn.execute(for_generation(statement, generation))
         await advance(conn, TABLES.name, generation, end)
@@ -146,15 +149,32 @@ class _Rebuild:
         """Fill the tables with the store up to position `end`; events of one message come together."""
         after = (UUID(int=0), 0)
         held: list[StoredEvent] = []  # of the last message of a page, which may go on in the next
-        while page := await read_by_message(self._conn, after, end, PAGE_EVENTS):
-            after = (page[-1].message_id, page[-1].version)
-            self.events += len(page)
-            groups = by_message([*held, *page])
-            held = groups.pop(after[0])
-            await self._fill(groups)
-            self._progress(self.events, end)
+        reading = asyncio.create_task(read_by_message(self._helper, after, end, PAGE_EVENTS))
+        try:
+            while page := await reading:
+                after = (page[-1].message_id, page[-1].version)
+                reading = asyncio.create_task(read_by_message(self._helper, after, end, PAGE_EVENTS))
+                await asyncio.sleep(0)  # the query is on its way while this page is folded
+                self.events += len(page)
+                groups = by_message([*held, *page])
+                held = groups.pop(after[0])
+                await self._fill(groups)
+                self._progress(self.events, end)
+        finally:
+            reading.cancel()
         await self._fill(by_message(held))
         await self._counts.write(self._conn, self.generation)
+
+    async def _index(self) -> None:
+        """The primary key wants the table for itself; the other indexes are made two at a time."""
+        primary, *others = TABLES.index
+        await self._conn.execute(for_generation(primary, self.generation))
+
+        async def make(conn: Connection, statements: Sequence[LiteralString]) -> None:
+            for statement in statements:
+                await conn.execute(for_generation(statement, self.generation))
+
+        await asyncio.gather(make(self._conn, others[0::2]), make(self._helper, others[1::2]))
 
     async def _fill(self, groups: dict[UUID, list[StoredEvent]]) -> None:
         poisons: list[Poison] = []
