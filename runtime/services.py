@@ -211,7 +211,11 @@ def _loop(
     rest_s: float = 0.0,
 ) -> SupervisedLoop:
     seat = Seat(
-        keep_alive(settings.postgres_url), role.role, exclusive=exclusive, lease_s=settings.leader_lease_s
+        keep_alive(settings.postgres_url),
+        role.role,
+        exclusive=exclusive,
+        listens=wait_for_events,
+        lease_s=settings.leader_lease_s,
     )
     return SupervisedLoop(
         role,
