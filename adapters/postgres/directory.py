@@ -34,6 +34,8 @@ FOLLOW_S = 0.5
 KEYS_MAX = 10_000
 """Keys kept in memory, unknown ones included; when it is full the memory is emptied."""
 ORGANIZATIONS_MAX = 10_000
+COMPILED_MAX = 10_000
+"""Compiled bodies kept for organizations that are read later; old versions are among them until it is full."""
 
 # The key that a request presents (unique index on digest).
 _KEY = """
@@ -141,6 +143,8 @@ class PostgresDirectory:
         for row in rows:
             compiled = self._compiled.get(row["body"])
             if compiled is None:
+                if len(self._compiled) >= COMPILED_MAX:
+                    self._compiled.clear()
                 compiled = self._compiled[row["body"]] = compile_template(row["body"])
             template = Template(row["template_id"], row["version"], row["alias"], row["approved"], compiled)
             by_id[template.template_id] = template
