@@ -94,7 +94,6 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             directory=directory,
             accept=Accept(appender, numbers, uuid_utils.compat.uuid7, system_clock),
-            ledger=MessageLedger(reader, appender),
             reader=reader,
             read_connection=pool.connection,
             watch=watch,
