@@ -13,9 +13,11 @@ RUN /opt/build/bin/python -m hatchling build -t wheel -d /tmp/dist \
     && /opt/smsledger/bin/pip install --no-deps /tmp/dist/*.whl
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin smsledger
+# The data folder is the simulator's; a volume mounted there takes over its owner.
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin smsledger \
+    && install -d -o smsledger -m 0700 /var/lib/smsledger
 COPY --from=build /opt/smsledger /opt/smsledger
-ENV PATH=/opt/smsledger/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/smsledger/bin:$PATH PYTHONUNBUFFERED=1 SMSLEDGER_DATA_DIR=/var/lib/smsledger
 USER 10001
 EXPOSE 8080
 ENTRYPOINT ["smsledger"]

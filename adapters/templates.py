@@ -89,6 +89,17 @@ class PlainTemplate:
         return body
 
 
+class BrokenTemplate:
+    """A stored template that is no valid Liquid: whoever sends it is told so, and every other template works."""
+
+    def __init__(self, failure: TemplateFailed) -> None:
+        self._failure = failure
+
+    def render(self, model: Mapping[str, Any]) -> str:  # noqa: ARG002  # the port's signature
+        """See CompiledTemplate."""
+        raise TemplateFailed(**self._failure.details)
+
+
 def compile_template(source: str) -> CompiledTemplate:
     """The template behind `source`. Raises TemplateFailed where it is not valid Liquid."""
     names = set(_PLAIN_OUTPUT.findall(source))

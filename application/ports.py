@@ -208,6 +208,15 @@ class StreamMoved(LedgerError):
     message = "the stream does not end where it was left: {reason}"
 
 
+class StreamAhead(LedgerError):
+    """The stream has events that the ledger has not: publishing after them would leave out some of the ledger's."""
+
+    message = (
+        "the stream ends at position {position}, the ledger before: the stream is another ledger's, or this ledger "
+        "was restored from an older copy; delete the stream, and it is made anew from the ledger"
+    )
+
+
 class StreamUnavailable(LedgerError):
     """The stream did not take the events, or its answer was lost."""
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from .ports import EventReader, Stream
+from .ports import EventReader, Stream, StreamAhead
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Publisher:
     async def step(self) -> int:
         """Publish up to one batch; the number of events published, 0 when there are no more.
 
-        Raises StreamMoved or StreamUnavailable; the next step finds its place again.
+        Raises StreamMoved or StreamUnavailable, after which the next step finds its place again, and StreamAhead.
         """
         position = self._position
         if position is None:
@@ -75,6 +75,8 @@ class Publisher:
         remembered = await self._cursors.get(CURSOR) or 0
         if position is None:  # every message has aged out of the stream
             position = remembered
+        if position > 0 and not await self._reader.after(position - 1, 1):
+            raise StreamAhead(position=position)
         if position < remembered:
             log.warning("stream_behind_ledger", stream_position=position, published_before=remembered)
         await self._note(position, at_once=True)

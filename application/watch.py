@@ -7,7 +7,7 @@ after sent ones whose receipt never came. It finds them in the read model and de
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 BATCH = 200
 LOOK_S = 5.0
 """Seconds between two looks."""
+
+LookOutcome: TypeAlias = bool | BaseException
+"""Whether a message was changed, or why it could not be looked after."""
 
 
 class OpenMessages(Protocol):
@@ -59,16 +62,23 @@ class Watchdog:
         self._next_look: datetime | None = None
 
     async def step(self) -> int:
-        """Look after what stands still; how many messages changed."""
+        """Look after what stands still; how many messages changed.
+
+        A message that cannot be looked after keeps no other back; its error is raised afterwards.
+        """
         now = self._clock()
         if self._next_look is not None and now < self._next_look <= now + timedelta(seconds=LOOK_S):
             return 0
-        changed = await self._dispatch_forgotten(now) + await self._expire_receipts(now)
+        outcomes = [*await self._dispatch_forgotten(now), *await self._expire_receipts(now)]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        changed = outcomes.count(True)
         if changed == 0:
             self._next_look = now + timedelta(seconds=LOOK_S)
         return changed
 
-    async def _dispatch_forgotten(self, now: datetime) -> int:
+    async def _dispatch_forgotten(self, now: datetime) -> Sequence[LookOutcome]:
         before = now - timedelta(seconds=self._stuck_s)
         ids = await self._open.standing((Status.QUEUED, Status.SENDING), before, BATCH)
         forgotten = [
@@ -79,17 +89,22 @@ class Watchdog:
         ]
         for message in forgotten:
             log.warning("forgotten_message", message_id=str(message.message_id), status=message.status)
-        waits = await asyncio.gather(*[self._dispatcher.dispatch(message) for message in forgotten])
-        return waits.count(None)
+        return await asyncio.gather(*map(self._bring_on, forgotten), return_exceptions=True)
 
-    async def _expire_receipts(self, now: datetime) -> int:
+    async def _bring_on(self, message: Message) -> bool:
+        return await self._dispatcher.dispatch(message) is None
+
+    async def _expire_receipts(self, now: datetime) -> Sequence[LookOutcome]:
         before = now - timedelta(seconds=self._receipt_wait_s)
         ids = await self._open.standing((Status.SENT,), before, BATCH)
-        changed = 0
-        for message in (await self._ledger.load_readable(ids)).values():
-            after = await self._ledger.change(message, lambda current: self._overdue(current, before, now))
-            changed += after.version > message.version
-        return changed
+        sent = (await self._ledger.load_readable(ids)).values()
+        return await asyncio.gather(
+            *[self._expire(message, before, now) for message in sent], return_exceptions=True
+        )
+
+    async def _expire(self, message: Message, before: datetime, now: datetime) -> bool:
+        after = await self._ledger.change(message, lambda current: self._overdue(current, before, now))
+        return after.version > message.version
 
     def _overdue(self, message: Message, before: datetime, now: datetime) -> Sequence[Event]:
         """A message may be much older than its handing over, which is what its receipt is awaited from."""

@@ -23,7 +23,7 @@ from .status import FINAL, Direction, Status, prevailing
 # Fields marked PERSONAL can be sealed with the message's own key; everything else stays readable for ever.
 
 RECEIPT_KINDS_MAX = 64
-"""Different receipts remembered per message; a carrier that invents more is saying nothing new."""
+"""Different receipts remembered per message; of a carrier that invents more only those that change the status count."""
 
 
 class Queued(Event, frozen=True, kw_only=True):
@@ -463,7 +463,10 @@ def record_receipt(message: Message, receipt: Receipt, *, at: datetime) -> Seque
     if message.direction is Direction.INBOUND or message.status is Status.BLOCKED:
         raise ReceiptRefused(status=receipt.status, reason=f"the message is {message.status}")
     said = (receipt.status, receipt.error_code if receipt.status in _NEGATIVE else "")
-    if said in message.receipts or len(message.receipts) >= RECEIPT_KINDS_MAX:
+    if said in message.receipts:
+        return []
+    is_better = prevailing(message.status, receipt.status) is not message.status
+    if len(message.receipts) >= RECEIPT_KINDS_MAX and not is_better:
         return []
     return [_receipt_event(message, receipt, at)]
 

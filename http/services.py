@@ -9,7 +9,6 @@ from litestar.connection import ASGIConnection
 from smsledger.application.accept import Accept
 from smsledger.application.clock import Clock
 from smsledger.application.directory import Directory
-from smsledger.application.ledger import MessageLedger
 from smsledger.application.ports import EventReader
 from smsledger.projections.position_watch import LendConnection, PositionWatch
 
@@ -19,7 +18,6 @@ class Services(msgspec.Struct, frozen=True):
 
     directory: Directory
     accept: Accept
-    ledger: MessageLedger
     reader: EventReader
     read_connection: LendConnection
     """Lends a connection for the queries of the read models."""

@@ -10,6 +10,7 @@ from typing import LiteralString
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.message import MESSAGE_EVENTS, Message, evolve
@@ -113,8 +114,12 @@ class HistoryCache:
 
 
 def poison(event: StoredEvent, error: Exception) -> Poison:
-    """`event` set aside because of `error`."""
-    return Poison(event.position, event.topic, f"{type(error).__name__}: {error}")
+    """`event` set aside because of `error`.
+
+    Of PostgreSQL's errors only the first line: detail and context repeat the row, and with it personal data.
+    """
+    reason = isinstance(error, psycopg.Error) and error.diag.message_primary
+    return Poison(event.position, event.topic, f"{type(error).__name__}: {reason or error}")
 
 
 def by_message(events: Iterable[StoredEvent]) -> dict[UUID, list[StoredEvent]]:

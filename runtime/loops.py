@@ -52,9 +52,10 @@ class LoopState:
         self.last_error_at: datetime | None = None
 
     def failed(self, error: BaseException) -> None:
-        """Count an error."""
+        """Count an error. Of PostgreSQL's only the first line: detail and context may repeat personal data."""
+        reason = isinstance(error, psycopg.Error) and error.diag.message_primary
         self.errors += 1
-        self.last_error = f"{type(error).__name__}: {error}".strip()[:500]
+        self.last_error = f"{type(error).__name__}: {reason or error}".strip()[:500]
         self.last_error_at = datetime.now(UTC)
 
     def values(self) -> dict[str, Any]:

@@ -94,7 +94,6 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             directory=directory,
             accept=Accept(appender, numbers, uuid_utils.compat.uuid7, system_clock),
-            ledger=MessageLedger(reader, appender),
             reader=reader,
             read_connection=pool.connection,
             watch=watch,
@@ -211,7 +210,11 @@ def _loop(
     rest_s: float = 0.0,
 ) -> SupervisedLoop:
     seat = Seat(
-        keep_alive(settings.postgres_url), role.role, exclusive=exclusive, lease_s=settings.leader_lease_s
+        keep_alive(settings.postgres_url),
+        role.role,
+        exclusive=exclusive,
+        listens=wait_for_events,
+        lease_s=settings.leader_lease_s,
     )
     return SupervisedLoop(
         role,

@@ -48,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1, le=200, description="PostgreSQL connections for reads, per process")
     ] = 4
     position_wait_s_max: Annotated[
-        float, Meta(gt=0, le=30, description="how long a list read waits for a Ledger-Position")
+        float, Meta(gt=0, le=2, description="how long a list read waits for a Ledger-Position")
     ] = 2.0
     stream_name: Annotated[
         str, Meta(pattern="^[A-Za-z0-9_-]{1,32}$", description="name of the JetStream stream")

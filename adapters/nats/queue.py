@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -117,7 +118,8 @@ class JetStreamQueue:
     async def close(self) -> None:
         """Stop taking messages; those not answered come again to another dispatcher."""
         if self._subscription is not None:
-            await self._subscription.unsubscribe()
+            with suppress(*NATS_ERRORS):  # the connection may have ended before
+                await self._subscription.unsubscribe()
 
     async def _pull(self, limit: int) -> None:
         now = asyncio.get_running_loop().time()

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from smsledger.adapters.templates import compile_template
+from smsledger.adapters.templates import BrokenTemplate, compile_template
 from smsledger.application.directory import (
     ApiKey,
     CompiledTemplate,
@@ -26,14 +26,17 @@ from smsledger.application.directory import (
     OrganizationMissing,
     Sender,
     Template,
+    TemplateFailed,
 )
 
 log = structlog.get_logger(__name__)
 
 FOLLOW_S = 0.5
 KEYS_MAX = 10_000
-"""Keys kept in memory, unknown ones included; when it is full the memory is emptied."""
+"""Keys kept in memory, and as many unknown ones apart from them; a memory that is full is emptied."""
 ORGANIZATIONS_MAX = 10_000
+COMPILED_MAX = 10_000
+"""Compiled bodies kept for organizations that are read later; old versions are among them until it is full."""
 
 # The key that a request presents (unique index on digest).
 _KEY = """
@@ -63,16 +66,16 @@ class PostgresDirectory:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
-        self._keys: dict[str, ApiKey | None] = {}
+        self._keys: dict[str, ApiKey] = {}
+        self._unknown_keys: set[str] = set()
         self._organizations: dict[str, Organization] = {}
         self._compiled: dict[str, CompiledTemplate] = {}
         self._version: int | None = None
 
     async def key(self, presented: str) -> ApiKey | None:
         """See the port."""
-        try:
-            key = self._keys[presented]
-        except KeyError:
+        key = self._keys.get(presented)
+        if key is None and presented not in self._unknown_keys:
             key = await self._read_key(presented)
         if key is not None and key.expires_at is not None and key.expires_at <= datetime.now(UTC):
             return None
@@ -101,18 +104,23 @@ class PostgresDirectory:
         version = None if row is None else int(row[0])
         if version != self._version:
             # Replaced, not cleared: a read under way puts what it found into the old one.
-            self._keys, self._organizations = {}, {}
+            self._keys, self._unknown_keys, self._organizations = {}, set(), {}
             self._version = version
 
     async def _read_key(self, presented: str) -> ApiKey | None:
-        keys = self._keys
+        keys, unknown_keys = self._keys, self._unknown_keys
         digest = hashlib.sha256(presented.encode()).digest()
         async with self._pool.connection() as conn:
             row = await (await conn.execute(_KEY, [digest])).fetchone()
-        key = None if row is None else ApiKey(row[0], row[1], KeyKind(row[2]), row[3])
+        if row is None:
+            # Apart, so that somebody who tries many does not push out those that are used.
+            if len(unknown_keys) >= KEYS_MAX:
+                unknown_keys.clear()
+            unknown_keys.add(presented)
+            return None
         if len(keys) >= KEYS_MAX:
             keys.clear()
-        keys[presented] = key
+        key = keys[presented] = ApiKey(row[0], row[1], KeyKind(row[2]), row[3])
         return key
 
     async def _read_organization(self, organization_id: str) -> Organization:
@@ -141,13 +149,23 @@ class PostgresDirectory:
         for row in rows:
             compiled = self._compiled.get(row["body"])
             if compiled is None:
-                compiled = self._compiled[row["body"]] = compile_template(row["body"])
+                if len(self._compiled) >= COMPILED_MAX:
+                    self._compiled.clear()
+                compiled = self._compiled[row["body"]] = _compiled(row["template_id"], row["body"])
             template = Template(row["template_id"], row["version"], row["alias"], row["approved"], compiled)
             by_id[template.template_id] = template
             by_alias[template.alias] = template
             if row["custom_alias"] is not None:
                 custom[row["custom_alias"]] = template
         return by_alias | custom, by_id
+
+
+def _compiled(template_id: int, body: str) -> CompiledTemplate:
+    try:
+        return compile_template(body)
+    except TemplateFailed as failure:
+        log.error("template_broken", template_id=template_id, reason=str(failure))  # noqa: TRY400  # no trace needed
+        return BrokenTemplate(failure)
 
 
 def _senders(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Sender, ...]]:

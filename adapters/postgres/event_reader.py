@@ -1,7 +1,8 @@
 """Reads events back from the event store, over a pool of connections. It never writes.
 
 Loads of single messages that come at the same time share one query, as appends share one transaction: while one
-query runs the next ones gather, so a lone load waits for nothing and many share a round trip.
+query runs the next ones gather, so a lone load waits for nothing and many share a round trip. Each decodes its own
+rows, so that a message that cannot be read is only its own reader's trouble.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ _BY_REFERENCE = """
 SELECT carrier_reference, originator_id FROM ledger_events
 WHERE carrier_reference = ANY (%b) ORDER BY notification_id
 """
-Histories: TypeAlias = dict[UUID, list[Recorded[Any]]]
+Rows: TypeAlias = dict[UUID, list[Sequence[Any]]]
 
 LOAD_MESSAGES_MAX = 1_000
 """Messages loaded by one query (a single larger load still goes, alone)."""
@@ -46,16 +47,17 @@ class PostgresEventReader:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], event_types: EventTypes[Any]) -> None:
         self._pool = pool
         self._event_types = event_types
-        self._waiting: list[tuple[Sequence[UUID], asyncio.Future[Histories]]] = []
+        self._waiting: list[tuple[Sequence[UUID], asyncio.Future[Rows]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def load(self, aggregate_ids: Sequence[UUID]) -> Histories:
+    async def load(self, aggregate_ids: Sequence[UUID]) -> dict[UUID, list[Recorded[Any]]]:
         """See the port."""
-        answer: asyncio.Future[Histories] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
         self._waiting.append((aggregate_ids, answer))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._load_waiting(), name="load")
-        return await answer
+        found = await answer
+        return {message_id: [self._recorded(row) for row in rows] for message_id, rows in found.items()}
 
     async def _load_waiting(self) -> None:
         while self._waiting:
@@ -73,7 +75,7 @@ class PostgresEventReader:
                             {message_id: found[message_id] for message_id in ids if message_id in found}
                         )
 
-    def _next_group(self) -> list[tuple[Sequence[UUID], asyncio.Future[Histories]]]:
+    def _next_group(self) -> list[tuple[Sequence[UUID], asyncio.Future[Rows]]]:
         messages = taken = 0
         for ids, _ in self._waiting:
             if taken and messages + len(ids) > LOAD_MESSAGES_MAX:
@@ -83,13 +85,13 @@ class PostgresEventReader:
         group, self._waiting = self._waiting[:taken], self._waiting[taken:]
         return group
 
-    async def _load(self, aggregate_ids: Sequence[UUID]) -> Histories:
+    async def _load(self, aggregate_ids: Sequence[UUID]) -> Rows:
         async with self._pool.connection() as conn:
             cursor = await conn.execute(_LOAD, [UuidArray.of(aggregate_ids)], binary=True)
             rows = await cursor.fetchall()
-        found: Histories = {}
+        found: Rows = {}
         for row in rows:
-            found.setdefault(row[1], []).append(self._recorded(row))
+            found.setdefault(row[1], []).append(row)
         return found
 
     async def history(self, aggregate_id: UUID) -> list[Stored]:

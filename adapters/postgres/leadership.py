@@ -27,11 +27,17 @@ class Seat:
     it waits to hand that session a notification.
     """
 
-    def __init__(self, conninfo: str, role: str, *, exclusive: bool, lease_s: float = LEASE_S) -> None:
-        """A leader that says nothing for `lease_s` loses its seat: it may be paused, or behind a cut cable."""
+    def __init__(
+        self, conninfo: str, role: str, *, exclusive: bool, listens: bool = True, lease_s: float = LEASE_S
+    ) -> None:
+        """A leader that says nothing for `lease_s` loses its seat: it may be paused, or behind a cut cable.
+
+        `listens` False: `wait` is never called. A connection that listens keeps what it hears until then.
+        """
         self._conninfo = conninfo
         self._role = role
         self._exclusive = exclusive
+        self._listens = listens
         self._lease_s = lease_s
         self._ears: AsyncConnection[Any] | None = None
         self._lock: AsyncConnection[Any] | None = None
@@ -40,7 +46,8 @@ class Seat:
         """Connect and, for an exclusive role, try the lock; False where another process holds it."""
         if self._ears is None or self._ears.closed:
             self._ears = await self._connect()
-            await self._ears.execute(f"LISTEN {CHANNEL}")
+            if self._listens:
+                await self._ears.execute(f"LISTEN {CHANNEL}")
         if not self._exclusive:
             return True
         if self._lock is None or self._lock.closed:

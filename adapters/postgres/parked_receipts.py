@@ -15,10 +15,14 @@ from .arrays import ByteaArray, Int8Array, TextArray
 _PARK = """
 INSERT INTO parked_receipts (carrier_reference, receipt) SELECT * FROM unnest(%b, %b) ON CONFLICT DO NOTHING
 """
-# Parked receipts whose message is known by now; found by the event store's own index, so never too early.
+# Parked receipts whose message is known by now; found by the event store's own index, so never too early. Should a
+# carrier use an id twice, the newer message has it, as for receipts that come later (event_reader.py).
 _KNOWN = """
-SELECT p.receipt_id, p.receipt, e.originator_id FROM parked_receipts p
-JOIN ledger_events e ON e.carrier_reference = p.carrier_reference
+SELECT p.receipt_id, p.receipt, known.originator_id FROM parked_receipts p
+CROSS JOIN LATERAL (
+    SELECT e.originator_id FROM ledger_events e WHERE e.carrier_reference = p.carrier_reference
+    ORDER BY e.notification_id DESC LIMIT 1
+) known
 ORDER BY p.receipt_id LIMIT %b
 """
 _FORGET = "DELETE FROM parked_receipts WHERE receipt_id = ANY (%b)"

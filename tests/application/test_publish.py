@@ -14,9 +14,9 @@ from smsledger.adapters.nats.stream import JetStreamStream, StreamOptions
 from smsledger.adapters.postgres.appender import GroupCommitAppender
 from smsledger.adapters.postgres.cursors import PostgresCursors
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
-from smsledger.application.ports import StreamMoved, StreamUnavailable
+from smsledger.application.ports import StreamAhead, StreamMoved, StreamUnavailable
 from smsledger.application.publish import CURSOR, Publisher
-from tests.adapters.nats.events import contents, positions_in
+from tests.adapters.nats.events import contents, event, positions_in
 from tests.domain.histories import queued, sending, sent
 
 from .conftest import Pool
@@ -140,3 +140,22 @@ async def test_a_stream_whose_events_have_aged_out_goes_on_after_the_last_one_th
     await store_messages(appender, 1)
     assert await publish_all(publisher(reader, client, name, cursors)) == 3
     assert await positions_in(client, name) == [16, 17, 18]
+
+
+async def test_a_stream_that_is_ahead_of_the_ledger_is_refused_instead_of_leaving_events_out(
+    reader: PostgresEventReader,
+    appender: GroupCommitAppender,
+    cursors: PostgresCursors,
+    client: Client,
+    name: str,
+) -> None:
+    await store_messages(appender, 1)
+    foreign = JetStreamStream(client, StreamOptions(name=name))
+    await foreign.last_position()
+    await foreign.publish([event(4)])
+    one = publisher(reader, client, name, cursors)
+    with pytest.raises(StreamAhead):
+        await one.step()
+    await client.jetstream().delete_stream(name)
+    await publish_all(one)
+    assert await positions_in(client, name) == [1, 2, 3]

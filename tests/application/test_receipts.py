@@ -181,3 +181,15 @@ async def test_many_receipts_at_once_find_their_messages(
     )
     await receipts.take([report(f"m{n}", Status.DELIVERED) for n in range(300)])
     assert {message.status for message in (await ledger.load(ids)).values()} == {Status.DELIVERED}
+
+
+async def test_a_parked_receipt_for_an_id_that_the_carrier_used_twice_is_the_newer_messages_alone(
+    receipts: ReceiptIntake, appender: GroupCommitAppender, reader: PostgresEventReader, pool: Pool
+) -> None:
+    await receipts.take([report("a", Status.DELIVERED)])
+    older = await store(appender, queued(), sending(), sent(provider_message_id="a"))
+    newer = await store(appender, queued(), sending(), sent(provider_message_id="a"))
+    assert await receipts.step() == 1
+    assert await names_of(reader, older) == BEFORE
+    assert await names_of(reader, newer) == [*BEFORE, "Delivered"]
+    assert await parked_count(pool) == 0

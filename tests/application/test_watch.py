@@ -3,11 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
+import pytest
+
 from smsledger.adapters.postgres.appender import GroupCommitAppender
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.application.dispatch import Dispatcher, DispatchLimits
 from smsledger.application.ledger import MessageLedger
-from smsledger.application.ports import Taken
+from smsledger.application.ports import Outcome, Submission, Taken
 from smsledger.application.receipts import ReceiptIntake
 from smsledger.application.watch import LOOK_S, Watchdog
 from smsledger.domain.message import MESSAGE_EVENTS
@@ -129,6 +131,29 @@ async def test_a_receipt_that_came_meanwhile_is_not_overruled(
     clock.advance(RECEIPT_WAIT_S * 2)
     assert await watchdog(found, ledger, receipts, clock).step() == 0
     assert await names_of(reader, message_id) == ["Queued", "Sending", "Sent", "Delivered"]
+
+
+async def test_a_message_that_cannot_be_looked_after_keeps_no_other_back(
+    ledger: MessageLedger,
+    receipts: ReceiptIntake,
+    appender: GroupCommitAppender,
+    reader: PostgresEventReader,
+    clock: SetClock,
+) -> None:
+    async def fail(_: Submission) -> Outcome:
+        raise ZeroDivisionError
+
+    found, carrier = Found(), ScriptedCarrier(fail, Taken("out-2"))
+    faulty, good = await store(appender, queued()), await store(appender, queued())
+    late = await store(appender, queued(), sending(), sent())
+    found.ids = {Status.QUEUED: [faulty, good], Status.SENT: [late]}
+    dog = watchdog(found, ledger, receipts, clock, carrier)
+    clock.advance(RECEIPT_WAIT_S * 2)
+    with pytest.raises(ZeroDivisionError):
+        await dog.step()
+    names = {(await names_of(reader, one))[-1] for one in (faulty, good)}
+    assert names == {"Sending", "Sent"}
+    assert await names_of(reader, late) == ["Queued", "Sending", "Sent", "ReceiptOverdue"]
 
 
 async def test_with_nothing_to_do_it_looks_seldom_even_when_the_clock_is_set_back(

@@ -307,6 +307,8 @@ def test_what_a_carrier_can_say_of_one_message_has_an_end() -> None:
         message = after(message, record_receipt(message, receipt(Status.UNDELIVERED, str(number)), at=at(9)))
     assert len(message.receipts) == RECEIPT_KINDS_MAX
     assert message.version == 2 + RECEIPT_KINDS_MAX
+    message = after(message, record_receipt(message, receipt(Status.DELIVERED), at=at(10)))
+    assert message.status is Status.DELIVERED
 
 
 @histories("received", "blocked")

@@ -7,6 +7,7 @@ import pytest
 
 from smsledger.domain.status import Status
 from smsledger.projections.fingerprint import standing
+from smsledger.projections.histories import StoredEvent, poison
 from smsledger.projections.messages import MessageFilter, MessageRow, list_messages
 from smsledger.projections.projector import PARKED_ROLE, Projector, RetryReport
 from smsledger.projections.registry import ProjectionOutdated
@@ -145,6 +146,15 @@ async def test_a_row_that_postgresql_does_not_take_is_parked_and_keeps_no_other_
     assert {row.status for row in await rows(ledger)} == {Status.SENDING}
     assert [position for position, _ in await parked(ledger)] == [2, 5]
     assert await projector.retry_parked() == RetryReport(applied=0, still_parked=2)
+
+
+async def test_what_is_said_of_a_parked_event_does_not_repeat_the_row(ledger: Ledger) -> None:
+    await ledger.conn.execute("CREATE TEMPORARY TABLE one (recipient text PRIMARY KEY)")
+    event = StoredEvent(1, new_id(), 1, "message.queued.v1", b"{}")
+    with pytest.raises(psycopg.IntegrityError, match="14155550123") as refused:
+        await ledger.conn.execute("INSERT INTO one VALUES ('+14155550123'), ('+14155550123')")
+    assert "14155550123" not in poison(event, refused.value).error
+    assert poison(event, refused.value).error.startswith("UniqueViolation: duplicate key value")
 
 
 async def test_after_a_lost_connection_the_next_step_goes_on_where_the_last_commit_was(

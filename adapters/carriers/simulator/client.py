@@ -37,7 +37,7 @@ RECONNECT_S_MIN, RECONNECT_S_MAX = 0.05, 2.0
 class InvalidCarrierUrl(LedgerError):
     """The address of the simulator cannot be used."""
 
-    message = "not an address of a carrier simulator: {url!r}; expected tcp://host:port"
+    message = "not an address of a carrier simulator: {url!r}; set SMSLEDGER_SIMULATOR_URL to tcp://host:port"
 
 
 class SimulatorUnreachable(LedgerError):

@@ -32,15 +32,16 @@ CREATE INDEX ledger_events_recorded_at ON ledger_events USING brin (recorded_at)
 -- The arrays are parallel, one element an event; append_numbers says which events belong together. All
 -- events of an append are stored, or none: an append that meets an existing (message, version), or that would
 -- leave a gap before its own, is refused and named in `refused`, and the others are stored.
--- The EXCLUSIVE lock makes positions visible in commit order: whoever holds it is the only one with
--- uncommitted positions, so a reader never sees position n+1 before n. Readers are not blocked by it.
+-- The lock makes positions visible in commit order: whoever holds it is the only one with uncommitted positions,
+-- so a reader never sees position n+1 before n. An advisory one, held until the commit is visible like any other:
+-- a lock on the table would wait for each VACUUM, ANALYZE and CREATE INDEX CONCURRENTLY, and end autovacuum's.
 CREATE FUNCTION ledger_append(
     append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
     times timestamptz[], carrier_references text[], states bytea[],
     OUT base bigint, OUT refused int[]
 ) LANGUAGE plpgsql SET search_path FROM CURRENT AS $function$
 BEGIN
-    LOCK TABLE ledger_events IN EXCLUSIVE MODE;
+    PERFORM pg_advisory_xact_lock('ledger_events'::regclass::oid::int, 0);
     -- Taken from the table under the lock, not from a sequence: a rolled-back append leaves no gap.
     SELECT coalesce(max(notification_id), 0) INTO base FROM ledger_events;
     BEGIN

@@ -36,6 +36,5 @@ CREATE TABLE parked_receipts (
     carrier_reference text NOT NULL,
     receipt           bytea NOT NULL,
     parked_at         timestamptz NOT NULL DEFAULT now(),
-    tries             int NOT NULL DEFAULT 0,
     UNIQUE (carrier_reference, receipt) -- a repeated receipt is kept once; also the look-up after a Sent
 );

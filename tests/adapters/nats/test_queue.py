@@ -241,3 +241,13 @@ async def test_events_of_all_organizations_are_in_one_queue(client: Client, stre
     await publisher.publish([event(1, organization_id="acme"), event(2, organization_id="other-one")])
     async with queue_on(client, stream_name) as queue:
         assert [job.queued.organization_id for job in await take(queue, 2)] == ["acme", "other-one"]
+
+
+async def test_a_queue_whose_connection_has_ended_is_closed_without_an_error(
+    nats_url: str, client: Client, stream_name: str
+) -> None:
+    await publish(client, stream_name, [1])
+    own = await connect_nats(nats_url, "test")
+    async with queue_on(own, stream_name) as queue:
+        await take(queue, 1)
+        await own.close()

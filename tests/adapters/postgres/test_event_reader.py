@@ -15,6 +15,7 @@ from smsledger.adapters.postgres import event_reader
 from smsledger.adapters.postgres.appender import GroupCommitAppender
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.application.ports import Append
+from smsledger.domain.event import UnknownEventType
 from smsledger.domain.message import MESSAGE_EVENTS, Blocked, Sending
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -79,3 +80,14 @@ async def test_an_error_reaches_every_load_and_the_next_load_works(
     assert [type(one) for one in found] == [psycopg.errors.UndefinedTable] * 3
     look.execute("ALTER TABLE elsewhere RENAME TO ledger_events")
     assert set(await reader.load([message_id])) == {message_id}
+
+
+async def test_a_message_that_cannot_be_read_harms_no_load_beside_its_own(
+    appender: GroupCommitAppender, reader: PostgresEventReader, look: psycopg.Connection[Any]
+) -> None:
+    foreign, *others = await _stored(appender, 4)
+    look.execute("UPDATE ledger_events SET topic = 'message.sending.v99' WHERE originator_id = %s", [foreign])
+    loads = [reader.load([message_id]) for message_id in (foreign, *others)]
+    refused, *found = await asyncio.gather(*loads, return_exceptions=True)
+    assert isinstance(refused, UnknownEventType)
+    assert [set(histories) for histories in found if isinstance(histories, dict)] == [{one} for one in others]
