@@ -90,8 +90,8 @@ class Dispatcher:
         self._attempts = itertools.count(1)
         self._lost: OrderedDict[UUID, int] = OrderedDict()
         self._under_way: dict[asyncio.Task[None], Job] = {}
-        self.errors = 0
-        self.last_error: str | None = None
+        self.on_error: Callable[[Exception], None] = lambda _: None
+        """Hears of every error that postponed a message; the loop counts and reports them."""
 
     async def step(self) -> int:
         """Take on as many jobs as there is room for; how many."""
@@ -256,9 +256,16 @@ class Dispatcher:
         )
 
     def _pause_s(self, message: Message, outcome: TryLater) -> float:
-        if outcome.retry_after_s is not None:
-            return outcome.retry_after_s
-        return min(self._limits.retry_s_first * 2.0 ** (message.attempt - 1), self._limits.retry_s_max)
+        """Twice as long with every attempt, and never shorter than the carrier wishes; 0 where it wishes no pause.
+
+        The wish alone would spend all attempts within seconds of a longer throttle.
+        """
+        wish_s = outcome.retry_after_s
+        if wish_s == 0:
+            return 0.0
+        first_s = self._limits.retry_s_first if wish_s is None else min(wish_s, self._limits.retry_s_first)
+        backoff_s = min(first_s * 2.0 ** (message.attempt - 1), self._limits.retry_s_max)
+        return max(backoff_s, wish_s or 0.0)
 
     def _seconds_until_due(self, message: Message) -> float:
         if message.retry_at is None:
@@ -279,9 +286,8 @@ class Dispatcher:
         return min(self._limits.ack_wait_s - age_s, self._limits.ack_wait_s)
 
     def _note(self, error: Exception) -> None:
-        self.errors += 1
-        self.last_error = str(error) or type(error).__name__
-        log.warning("dispatch_postponed", error=self.last_error)
+        self.on_error(error)
+        log.warning("dispatch_postponed", error=str(error) or type(error).__name__)
 
 
 def _submission(message: Message) -> Submission:

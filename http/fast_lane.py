@@ -94,12 +94,12 @@ class FastLane:
             message = await receive()
             if message["type"] != "http.request":
                 raise HTTPException(status_code=400, detail="the request was broken off")
-            part = message["body"]
+            part = message.get("body", b"")
             size += len(part)
             if size > self._body_bytes_max:
                 raise RequestEntityTooLarge
             parts.append(part)
-            if not message["more_body"]:
+            if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

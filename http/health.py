@@ -1,5 +1,6 @@
 """Whether the process lives (`/healthz`) and whether it can serve (`/readyz`), with the state of every loop."""
 
+import asyncio
 from typing import Any
 
 import psycopg
@@ -7,6 +8,9 @@ from litestar import Request, Response, get
 from psycopg_pool import PoolTimeout
 
 from .services import services_of
+
+STATE_S_MAX = 1.0
+"""Probes want an answer soon, whatever PostgreSQL does."""
 
 
 @get(
@@ -30,8 +34,9 @@ async def readyz(request: Request[Any, Any, Any]) -> Response[Any]:
 
 async def _state(request: Request[Any, Any, Any]) -> dict[str, Any]:
     try:
-        return {"status": "ok", "ledger": await services_of(request).status()}
-    except (psycopg.Error, PoolTimeout, OSError) as error:
+        async with asyncio.timeout(STATE_S_MAX):
+            return {"status": "ok", "ledger": await services_of(request).status()}
+    except (psycopg.Error, PoolTimeout, OSError, TimeoutError) as error:
         return {
             "status": "unavailable",
             "reason": f"PostgreSQL: {str(error).strip() or type(error).__name__}",

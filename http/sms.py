@@ -141,21 +141,24 @@ async def get_messages(request: AnyRequest) -> Response[MessageList]:
     services = services_of(request)
     key = await require_key(request.scope["headers"], services)
     wanted, page = list_page(request.query_params)
-    await _wait_for_position(request, services)
+    seen = await _wait_for_position(request, services)
     async with services.read_connection() as conn:
         found = await list_messages(conn, key.organization_id, wanted, page)
+    if found.position < seen:  # the read model went back, as after a crash of PostgreSQL, and comes again
+        raise ProjectionBehind(position=seen, waited_s=services.position_wait_s_max)
     answer = MessageList(found.total_count, [render_row(row) for row in found.messages], found.next_cursor)
     return _respond(Answer(_encode(answer), found.position))
 
 
-async def _wait_for_position(request: AnyRequest, services: Services) -> None:
-    """Read-your-writes on demand: wait until the lists show the position that the client has seen."""
+async def _wait_for_position(request: AnyRequest, services: Services) -> int:
+    """Read-your-writes on demand: wait until the lists show the position that the client has seen; 0: none."""
     position = wanted_position(request.scope["headers"])
     if position is None:
-        return
+        return 0
     waited_s = services.position_wait_s_max
     if not await services.watch.wait_for_position(position, waited_s):
         raise ProjectionBehind(position=position, waited_s=waited_s)
+    return position
 
 
 def _respond(answer: Answer) -> Response[Any]:

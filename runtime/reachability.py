@@ -94,6 +94,8 @@ def _try_port(host: str, port: int) -> None:
 
 def without_password(url: str) -> str:
     """A URL or connection string as it may be shown."""
+    if "://" not in url and "=" not in url:
+        url = url.rpartition("@")[2]  # a token in front of a bare address
     try:
         parts = urlsplit(url)
         if parts.password is not None:

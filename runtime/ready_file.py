@@ -39,7 +39,7 @@ class FileNotWritable(LedgerError):
 class ReadyFileUnreadable(LedgerError):
     """The ready file in a data folder is damaged."""
 
-    message = "{path} cannot be read ({reason}): remove it, and start `smsledger up` again"
+    message = "{path} cannot be read ({reason}): look at it as the user who runs the service, or, where it is damaged, start `smsledger up` again"
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -193,8 +193,10 @@ async def _dispatcher(
     await _background(stack, lambda: carrier.run(receipts.take), "carrier")
     await _background(stack, dispatcher.hold, "hold")
     stack.push_async_callback(dispatcher.drain, DRAIN_S)
+    dispatching = _loop(dispatcher, settings, pool, exclusive=False, wait_for_events=False)
+    dispatcher.on_error = dispatching.state.failed
     return [
-        _loop(dispatcher, settings, pool, exclusive=False, wait_for_events=False),
+        dispatching,
         _loop(receipts, settings, pool, exclusive=True),
         _loop(watchdog, settings, pool, exclusive=True),
     ]

@@ -51,7 +51,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(gt=0, le=2, description="how long a list read waits for a Ledger-Position")
     ] = 2.0
     stream_name: Annotated[
-        str, Meta(pattern="^[A-Za-z0-9_-]{1,32}$", description="name of the JetStream stream")
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9_-]{1,32}$",
+            description="name of the JetStream stream; its subjects, sms.v1.>, are the same for every name: one ledger per NATS account",
+        ),
     ] = "SMSLEDGER"
     stream_replicas: Annotated[
         int, Meta(ge=1, le=5, description="replicas of the stream in a NATS cluster")

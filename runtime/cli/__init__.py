@@ -19,6 +19,7 @@ COMMANDS = {
     "worker": "smsledger.runtime.cli.roles:worker",
     "simulator": "smsledger.runtime.cli.roles:simulator",
     "migrate": "smsledger.runtime.cli.roles:migrate",
+    "demo": "smsledger.runtime.cli.roles:demo",
     "settings": "smsledger.runtime.cli.settings:settings",
     "timeline": "smsledger.runtime.cli.timeline:timeline",
     "tail": "smsledger.runtime.cli.tail:tail",

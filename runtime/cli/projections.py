@@ -17,6 +17,7 @@ from rich.progress import (
 from rich.table import Table
 
 from smsledger.adapters.postgres.status import Follower, read_status
+from smsledger.projections.projector import Projector, RetryReport
 from smsledger.projections.rebuild import REBUILT_TOGETHER, RebuildReport, rebuild
 
 from .installation import Installation, data_option, find_installation
@@ -60,6 +61,22 @@ def rebuild_projection(name: str, data: str | None) -> None:
         f"rebuilt {' and '.join(report.rebuilt)}: {report.events} events of {report.messages} messages "
         f"in {report.elapsed_s:.1f} s ({rate:,.0f} events/s); generation {report.generation} is live"
     )
+
+
+@projections.command(name="retry")
+@data_option
+def retry_parked(data: str | None) -> None:
+    """Try parked events again, such as after an upgrade that knows their types. The service runs on meanwhile."""
+    report = asyncio.run(_retry(find_installation(data)))
+    click.echo(f"applied {report.applied} parked events, {report.still_parked} are still parked")
+
+
+async def _retry(installation: Installation) -> RetryReport:
+    async with (
+        installation.connection("retry"),
+        Projector(lambda: installation.connect("retry")) as projector,
+    ):
+        return await projector.retry_parked()
 
 
 async def _followers(installation: Installation) -> list[Follower]:

@@ -11,6 +11,7 @@ import rich_click as click
 
 from smsledger.adapters.postgres import migrate as migrations
 from smsledger.domain.errors import LedgerError
+from smsledger.runtime.demo import ensure_demo
 from smsledger.runtime.logs import configure_logging
 from smsledger.runtime.reachability import free_port, postgres_unreachable, require_nats, require_postgres
 from smsledger.runtime.roles import ROLES, parse_roles
@@ -27,6 +28,12 @@ class InvalidSimulatorUrl(LedgerError):
     """The simulator's address is not one."""
 
     message = "{url!r} is not an address of the carrier simulator: give it as tcp://host:port"
+
+
+class OrganizationsExist(LedgerError):
+    """The demo is for empty ledgers."""
+
+    message = "the ledger has organizations already: nothing was made, and keys cannot be shown again"
 
 
 @click.command()
@@ -102,6 +109,19 @@ def migrate(data: str | None) -> None:
         click.echo(f"applied {migration.number:04}_{migration.name}")
     if not applied:
         click.echo("nothing to do: the database is up to date")
+
+
+@click.command()
+@data_option
+def demo(data: str | None) -> None:
+    """Make the organization `demo` on a ledger that has none yet, and print its keys, this once.
+
+    It has approved templates and sender numbers for several countries: enough to send a first message.
+    """
+    keys = ensure_demo(find_installation(data).postgres_url)
+    if keys is None:
+        raise OrganizationsExist
+    click.echo(msgspec.json.format(msgspec.json.encode(keys)).decode())
 
 
 def _require_ledger(settings: Settings, *, nats: bool) -> None:

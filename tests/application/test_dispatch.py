@@ -50,6 +50,7 @@ class Desk:
         reader: PostgresEventReader,
         clock: SetClock,
     ) -> None:
+        self.errors: list[Exception] = []
         self.ledger = ledger
         self.receipts = receipts
         self.appender = appender
@@ -59,9 +60,11 @@ class Desk:
 
     def dispatcher(self, carrier: ScriptedCarrier, limits: DispatchLimits = LIMITS) -> Dispatcher:
         """A dispatcher as a process of its own would make it."""
-        return Dispatcher(
+        dispatcher = Dispatcher(
             self.queue, self.ledger, self.receipts, lambda _: carrier, MESSAGE_EVENTS, self.clock, limits
         )
+        dispatcher.on_error = self.errors.append
+        return dispatcher
 
     async def job(self, *history: Event, redelivered: bool = False) -> ScriptedJob:
         """A message with this history, in the queue's hand."""
@@ -140,6 +143,17 @@ async def test_a_message_that_the_carrier_wants_later_is_tried_again_when_it_is_
     assert due.finished
     assert await desk.names(job) == ["Queued", "Sending", "Deferred", "Sending", "Sent"]
     assert [one.attempt for one in carrier.submitted] == [1, 2]
+
+
+async def test_pauses_double_from_a_short_wish_of_the_carrier(desk: Desk) -> None:
+    job, carrier = await desk.job(), ScriptedCarrier(*[TryLater("RATE_LIMIT", "too many", 0.25)] * 2)
+    pauses = []
+    for _ in range(2):
+        await desk.dispatch(carrier, job)
+        pauses.append(job.again_s)
+        desk.clock.advance(2)
+        job = await desk.again(job.message_id, after_s=0)
+    assert pauses == [0.25, 0.5]
 
 
 async def test_without_a_wish_of_the_carrier_pauses_double_up_to_their_limit(desk: Desk) -> None:
@@ -339,7 +353,7 @@ async def test_a_dispatcher_that_finds_the_attempt_taken_looks_again_once_it_wou
     await dispatcher.step()
     await dispatcher.drain(20)
     assert (job.finished, job.again_s, carrier.submitted) == (False, 30, [])
-    assert dispatcher.errors == 0
+    assert desk.errors == []
 
 
 async def test_a_message_that_was_blocked_before_its_job_came_is_not_sent(desk: Desk) -> None:
@@ -384,18 +398,18 @@ def raising(error: Exception) -> Callable[[Submission], Any]:
 async def test_a_fault_in_one_message_harms_no_other_and_is_counted(desk: Desk) -> None:
     jobs = [await desk.job() for _ in range(3)]
     carrier = ScriptedCarrier(TAKEN, raising(RuntimeError("a fault of ours")), Taken("out-3"))
-    dispatcher = await desk.dispatch(carrier, *jobs)
+    await desk.dispatch(carrier, *jobs)
     assert sorted(job.finished for job in jobs) == [False, True, True]
     (broken,) = [job for job in jobs if not job.finished]
     assert broken.again_s == LIMITS.ack_wait_s
-    assert (dispatcher.errors, dispatcher.last_error) == (1, "a fault of ours")
+    assert [str(error) for error in desk.errors] == ["a fault of ours"]
 
 
 async def test_a_ledger_that_is_away_postpones_the_message(desk: Desk) -> None:
     job, carrier = await desk.job(), ScriptedCarrier(raising(LedgerUnavailable(reason="no answer")))
-    dispatcher = await desk.dispatch(carrier, job)
+    await desk.dispatch(carrier, job)
     assert (job.finished, job.again_s) == (False, LIMITS.retry_s_first)
-    assert dispatcher.errors == 1
+    assert len(desk.errors) == 1
 
 
 async def test_a_slow_message_holds_nobody_back_and_its_job_is_held(desk: Desk) -> None:

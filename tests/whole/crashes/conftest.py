@@ -16,6 +16,8 @@ SETTINGS = {
     "SMSLEDGER_LEADER_LEASE_S": "3",
     "SMSLEDGER_APPEND_WAIT_S_MAX": "3",
     "SMSLEDGER_RECEIPT_WAIT_S": "20",
+    # Pauses double from 0.2 s: a message that is throttled for ever has failed after 13 s.
+    "SMSLEDGER_DISPATCH_ATTEMPTS_MAX": "7",
     "SMSLEDGER_LOG_LEVEL": "info",
 }
 
