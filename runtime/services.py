@@ -52,6 +52,9 @@ log = structlog.get_logger(__name__)
 
 Pool: TypeAlias = BoundedPool
 
+# Every statement of the service has an index. A plan that was made while a table was small, and is kept with the
+# prepared statement, must not be a pass over the table when it is large. (JIT would take such plans for dear ones.)
+_PLAN_FOR_GROWTH = "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)"
 _END_IDLE_TRANSACTIONS = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
 CLOSED_LOOK_S = 1.0
 BACKGROUND_PAUSE_S = 1.0
@@ -235,15 +238,21 @@ async def _connect(settings: Settings, name: str) -> AsyncConnection[Any]:
         application_name=f"smsledger {name}",
         connect_timeout=5,
     )
+    await conn.execute(_PLAN_FOR_GROWTH)
     # A process that is paused amid a transaction would keep its locks, and its successor waiting, for ever.
     await conn.execute(_END_IDLE_TRANSACTIONS, [f"{round(settings.leader_lease_s * 1_000)}ms"])
     return conn
+
+
+async def _configure(conn: AsyncConnection[Any]) -> None:
+    await conn.execute(_PLAN_FOR_GROWTH)
 
 
 async def _pool(stack: AsyncExitStack, settings: Settings, name: str) -> Pool:
     pool = BoundedPool(
         keep_alive(settings.postgres_url),
         kwargs={"autocommit": True, "application_name": f"smsledger {name}", "connect_timeout": 5},
+        configure=_configure,
         min_size=1,
         max_size=settings.read_pool_connections,
         timeout=5.0,

@@ -16,12 +16,13 @@ _PARK = """
 INSERT INTO parked_receipts (carrier_reference, receipt) SELECT * FROM unnest(%b, %b) ON CONFLICT DO NOTHING
 """
 # Parked receipts whose message is known by now; found by the event store's own index, so never too early. Should a
-# carrier use an id twice, the newer message has it, as for receipts that come later (event_reader.py).
+# carrier use an id twice, the newer message has it, as for receipts that come later (event_reader.py). The + 0 keeps
+# the planner from walking the positions backwards, through the whole store, for an id that is not there yet.
 _KNOWN = """
 SELECT p.receipt_id, p.receipt, known.originator_id FROM parked_receipts p
 CROSS JOIN LATERAL (
     SELECT e.originator_id FROM ledger_events e WHERE e.carrier_reference = p.carrier_reference
-    ORDER BY e.notification_id DESC LIMIT 1
+    ORDER BY e.notification_id + 0 DESC LIMIT 1
 ) known
 ORDER BY p.receipt_id LIMIT %b
 """

@@ -39,7 +39,10 @@ CREATE FUNCTION ledger_append(
     append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
     times timestamptz[], carrier_references text[], states bytea[],
     OUT base bigint, OUT refused int[]
-) LANGUAGE plpgsql SET search_path FROM CURRENT AS $function$
+) LANGUAGE plpgsql SET search_path FROM CURRENT
+-- Plans are made once a connection, perhaps while the table is small, and have to be right when it is large: look-ups
+-- by key, never a pass over the table.
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
 BEGIN
     PERFORM pg_advisory_xact_lock('ledger_events'::regclass::oid::int, 0);
     -- Taken from the table under the lock, not from a sequence: a rolled-back append leaves no gap.
