@@ -243,7 +243,7 @@ def test_the_ready_file_is_its_owners_alone_and_read_back(tmp_path: Path):
 
 def test_a_damaged_ready_file_is_refused(tmp_path: Path):
     (tmp_path / "ready.json").write_text("{")
-    with pytest.raises(LedgerError, match="remove it"):
+    with pytest.raises(LedgerError, match="where it is damaged"):
         read_ready_file(tmp_path)
 
 
