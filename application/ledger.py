@@ -63,7 +63,7 @@ class MessageLedger:
         try:
             return await self.load(message_ids)
         except UNREADABLE:
-            pass
+            pass  # which one it is shows below, where each is read by itself and the unreadable one is logged
         found: dict[UUID, Message] = {}
         for message_id in message_ids:
             try:

@@ -69,7 +69,7 @@ def _remake(folder: Path, account: Account | None) -> bool:
             return False
         shutil.rmtree(folder)
     except FileNotFoundError:
-        pass
+        pass  # nothing stands in the way
     try:
         make_private_folder(folder, account)
     except FileExistsError:
