@@ -1,4 +1,5 @@
-"""Read model: how many messages an organization has, by day (UTC, of created_at), direction and status; and by tag.
+"""Read model: how many messages an organization has, by day and hour (UTC, of created_at), direction and status; and
+by tag and day.
 
 It is kept with the list of messages, in the same transactions and generations, so that a list's total is the truth
 about the list: `messages` and `counts` are one projection. Counting rows of partial days is `messages.py`'s.
@@ -6,7 +7,7 @@ about the list: `messages` and `counts` are one projection. Counting rows of par
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import TypeAlias
 
 import msgspec
@@ -30,6 +31,17 @@ CREATE = (
     ) WITH (fillfactor = 50)
     """,
     """
+    CREATE TABLE message_hour_counts_{generation} (
+        organization_id text        NOT NULL,
+        hour            timestamptz NOT NULL, -- its beginning
+        direction       text        NOT NULL,
+        status          text        NOT NULL,
+        messages        bigint      NOT NULL,
+        -- Totals of lists: the hours of partial days.
+        PRIMARY KEY (organization_id, hour, direction, status)
+    ) WITH (fillfactor = 50)
+    """,
+    """
     CREATE TABLE message_tag_counts_{generation} (
         organization_id text   NOT NULL,
         tag             text   NOT NULL,
@@ -44,21 +56,31 @@ CREATE = (
 )
 DROP = (
     "DROP TABLE IF EXISTS message_counts_{generation}",
+    "DROP TABLE IF EXISTS message_hour_counts_{generation}",
     "DROP TABLE IF EXISTS message_tag_counts_{generation}",
 )
 
 _ADD = """
+WITH deltas AS (
+    SELECT * FROM json_to_recordset(%b::json)
+        AS d (organization_id text, hour timestamptz, direction text, status text, messages bigint)
+), hours AS (
+    INSERT INTO message_hour_counts_{generation} AS kept (organization_id, hour, direction, status, messages)
+    SELECT organization_id, hour, direction, status, messages FROM deltas
+    ON CONFLICT (organization_id, hour, direction, status)
+    DO UPDATE SET messages = kept.messages + excluded.messages
+)
 INSERT INTO message_counts_{generation} AS kept (organization_id, day, direction, status, messages)
-SELECT organization_id, day, direction, status, messages
-FROM json_to_recordset(%b::json)
-    AS d (organization_id text, day date, direction text, status text, messages bigint)
+SELECT organization_id, (hour AT TIME ZONE 'UTC')::date AS day, direction, status, sum(messages)
+FROM deltas GROUP BY organization_id, day, direction, status
 ON CONFLICT (organization_id, day, direction, status) DO UPDATE SET messages = kept.messages + excluded.messages
 """
 _ADD_TAGGED = """
 INSERT INTO message_tag_counts_{generation} AS kept (organization_id, tag, day, direction, status, messages)
-SELECT organization_id, tag, day, direction, status, messages
+SELECT organization_id, tag, (hour AT TIME ZONE 'UTC')::date AS day, direction, status, sum(messages)
 FROM json_to_recordset(%b::json)
-    AS d (organization_id text, tag text, day date, direction text, status text, messages bigint)
+    AS d (organization_id text, tag text, hour timestamptz, direction text, status text, messages bigint)
+GROUP BY organization_id, tag, day, direction, status
 ON CONFLICT (organization_id, tag, day, direction, status)
 DO UPDATE SET messages = kept.messages + excluded.messages
 """
@@ -67,7 +89,7 @@ SELECT day, direction, status, messages FROM message_counts_{generation}
 WHERE organization_id = %(organization_id)b AND day >= %(from_day)b AND day < %(to_day)b AND messages <> 0
 """
 
-_Key: TypeAlias = tuple[str, str | None, date, Direction, str]
+_Key: TypeAlias = tuple[str, str | None, datetime, Direction, str]
 
 
 class DayCount(msgspec.Struct, frozen=True):
@@ -81,7 +103,7 @@ class DayCount(msgspec.Struct, frozen=True):
 
 class _Delta(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     organization_id: str
-    day: date
+    hour: datetime
     direction: Direction
     status: str
     messages: int
@@ -103,17 +125,17 @@ class CountDeltas:
         if status_before == message.status:
             return
         organization_id, direction = message.organization_id, message.direction
-        day = message.created_at.astimezone(UTC).date()
+        hour = message.created_at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         for tag in (None,) if message.tag is None else (None, message.tag):
-            self._deltas[organization_id, tag, day, direction, message.status] += 1
+            self._deltas[organization_id, tag, hour, direction, message.status] += 1
             if status_before is not None:
-                self._deltas[organization_id, tag, day, direction, status_before] -= 1
+                self._deltas[organization_id, tag, hour, direction, status_before] -= 1
 
     async def write(self, conn: Connection, generation: int) -> None:
         """Add the deltas to the counts of a generation."""
         deltas = [
-            _Delta(organization_id, day, direction, status, messages, tag)
-            for (organization_id, tag, day, direction, status), messages in self._deltas.items()
+            _Delta(organization_id, hour, direction, status, messages, tag)
+            for (organization_id, tag, hour, direction, status), messages in self._deltas.items()
             if messages
         ]
         await _add(conn, for_generation(_ADD, generation), [delta for delta in deltas if delta.tag is None])

@@ -15,6 +15,8 @@ SELECT
     (SELECT coalesce(sum(hashtextextended(m::text, 0)), 0)::text FROM messages_{generation} m),
     (SELECT coalesce(sum(hashtextextended(c::text, 0)), 0)::text FROM message_counts_{generation} c
         WHERE messages <> 0),
+    (SELECT coalesce(sum(hashtextextended(c::text, 0)), 0)::text FROM message_hour_counts_{generation} c
+        WHERE messages <> 0),
     (SELECT coalesce(sum(hashtextextended(c::text, 0)), 0)::text FROM message_tag_counts_{generation} c
         WHERE messages <> 0)
 """
@@ -27,6 +29,7 @@ class Fingerprint(msgspec.Struct, frozen=True):
     messages: int
     rows: str
     counts: str
+    hour_counts: str
     tag_counts: str
 
 

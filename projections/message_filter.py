@@ -1,14 +1,16 @@
 """Which messages a list shows, as SQL conditions, and how many they are, exactly and without counting them all.
 
-Whole days (UTC) are summed from `counts.py`'s tables; only the rows of the partial days at both ends are counted.
+Whole days and hours (UTC) are summed from `counts.py`'s tables; only the rows of the partial hours at both ends are
+counted (of the partial days, where a tag is asked for: tags are counted by day).
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
-from psycopg.sql import SQL, Composed, Literal
+from psycopg.adapt import PyFormat
+from psycopg.sql import SQL, Composed, Literal, Placeholder
 
 from smsledger.domain.status import Direction, Status
 
@@ -26,18 +28,27 @@ _EQUAL = {
 }
 _FROM_DATE = SQL("created_at >= %(from_date)b")
 _TO_DATE = SQL("created_at < %(to_date)b")
-# The partial days before the first and after the last whole day.
-_BEFORE_DAYS = SQL("created_at >= %(from_date)b AND created_at < %(first_midnight)b")
-_AFTER_DAYS = SQL("created_at >= %(last_midnight)b AND created_at < %(to_date)b")
-_FROM_DAY = SQL("day >= %(first_day)b")
-_TO_DAY = SQL("day < %(last_day)b")
-
 _TOTAL = SQL("SELECT ({parts})::bigint AS total_count")
 _ROWS = SQL("(SELECT count(*) FROM messages_{generation} WHERE {conditions})")
 _DAYS = SQL("(SELECT coalesce(sum(messages), 0) FROM message_counts_{generation} WHERE {conditions})")
+_HOURS = SQL("(SELECT coalesce(sum(messages), 0) FROM message_hour_counts_{generation} WHERE {conditions})")
 _TAG_DAYS = SQL("(SELECT coalesce(sum(messages), 0) FROM message_tag_counts_{generation} WHERE {conditions})")
+_AT_LEAST = SQL("{column} >= {bound}")
+_BELOW = SQL("{column} < {bound}")
 _AND = SQL(" AND ")
 _PLUS = SQL(" + ")
+
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Span(msgspec.Struct, frozen=True):
+    """A time to count in: whole units, or the rows where unit is None; an open end where a bound is None."""
+
+    unit: timedelta | None
+    start: datetime | None
+    end: datetime | None
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,15 +69,10 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 def parameters(wanted: MessageFilter, organization_id: str) -> dict[str, Any]:
     """The values that `branches` and `total` name."""
-    first, last = _whole_days(wanted)
-    return {
-        **msgspec.structs.asdict(wanted),
-        "organization_id": organization_id,
-        "first_day": first,
-        "last_day": last,
-        "first_midnight": _midnight(first),
-        "last_midnight": _midnight(last),
-    }
+    values = {**msgspec.structs.asdict(wanted), "organization_id": organization_id}
+    for number, span in enumerate(_spans(wanted)):
+        values |= {f"start_{number}": _bound(span, span.start), f"end_{number}": _bound(span, span.end)}
+    return values
 
 
 def branches(wanted: MessageFilter) -> list[list[SQL]]:
@@ -81,20 +87,19 @@ def branches(wanted: MessageFilter) -> list[list[SQL]]:
 
 def total(wanted: MessageFilter, generation: Literal) -> Composed:
     """The query for the number of messages."""
-    first, last = _whole_days(wanted)
-    within_a_day = first is not None and last is not None and first > last
-    if wanted.from_number is not None or wanted.to_number is not None or within_a_day:
-        parts = [_rows(generation, branch) for branch in branches(wanted)]
-    else:
-        parts = [_days(wanted, first, last, generation)]
-        if first is not None and wanted.from_date != _midnight(first):
-            parts += _edge(wanted, _BEFORE_DAYS, generation)
-        if last is not None and wanted.to_date != _midnight(last):
-            parts += _edge(wanted, _AFTER_DAYS, generation)
-    return _TOTAL.format(parts=_PLUS.join(parts))
+    parts = [
+        part
+        for number, span in enumerate(_spans(wanted))
+        for part in (
+            _rows(wanted, span, number, generation)
+            if span.unit is None
+            else [_counts(wanted, span, number, generation)]
+        )
+    ]
+    return _TOTAL.format(parts=_PLUS.join(parts) if parts else SQL("0"))
 
 
-def conjunction(conditions: Sequence[SQL]) -> Composed:
+def conjunction(conditions: Sequence[SQL | Composed]) -> Composed:
     """All of `conditions`."""
     return _AND.join(conditions)
 
@@ -113,37 +118,73 @@ def _equal(wanted: MessageFilter) -> list[SQL]:
     ]
 
 
-def _days(wanted: MessageFilter, first: date | None, last: date | None, generation: Literal) -> Composed:
-    conditions = _equal(wanted)
+def _counts(wanted: MessageFilter, span: _Span, number: int, generation: Literal) -> Composed:
+    conditions: list[SQL | Composed] = [*_equal(wanted)]
     if wanted.direction is not None:
         conditions.append(_IN_DIRECTION[wanted.direction])
-    if first is not None:
-        conditions.append(_FROM_DAY)
-    if last is not None:
-        conditions.append(_TO_DAY)
-    table = _DAYS if wanted.tag is None else _TAG_DAYS
-    return table.format(generation=generation, conditions=conjunction(conditions))
+    table, column = (_DAYS if wanted.tag is None else _TAG_DAYS), SQL("day")
+    if span.unit is _HOUR:
+        table, column = _HOURS, SQL("hour")
+    return table.format(
+        generation=generation, conditions=conjunction([*conditions, *_within(span, number, column)])
+    )
 
 
-def _edge(wanted: MessageFilter, span: SQL, generation: Literal) -> list[Composed]:
-    return [_rows(generation, [*_equal(wanted), *branch, span]) for branch in _directions(wanted)]
+def _rows(wanted: MessageFilter, span: _Span, number: int, generation: Literal) -> list[Composed]:
+    within = _within(span, number, SQL("created_at"))
+    return [
+        _ROWS.format(generation=generation, conditions=conjunction([*_equal(wanted), *branch, *within]))
+        for branch in _directions(wanted)
+    ]
 
 
-def _rows(generation: Literal, conditions: Sequence[SQL]) -> Composed:
-    return _ROWS.format(generation=generation, conditions=conjunction(conditions))
+def _within(span: _Span, number: int, column: SQL) -> list[Composed]:
+    bounds = [(span.start, _AT_LEAST, f"start_{number}"), (span.end, _BELOW, f"end_{number}")]
+    return [
+        comparison.format(column=column, bound=Placeholder(name, format=PyFormat.BINARY))
+        for moment, comparison, name in bounds
+        if moment is not None
+    ]
 
 
-def _whole_days(wanted: MessageFilter) -> tuple[date | None, date | None]:
-    """The first whole day on or after from_date, and the day of to_date, which is the first that is not whole."""
-    first = last = None
-    if wanted.from_date is not None:
-        first = wanted.from_date.astimezone(UTC).date()
-        if wanted.from_date != _midnight(first) and first < date.max:
-            first += timedelta(days=1)
-    if wanted.to_date is not None:
-        last = wanted.to_date.astimezone(UTC).date()
-    return first, last
+def _bound(span: _Span, moment: datetime | None) -> datetime | date | None:
+    return moment.date() if moment is not None and span.unit is _DAY else moment
 
 
-def _midnight(day: date | None) -> datetime | None:
-    return datetime.combine(day, time(), UTC) if day is not None else None
+def _spans(wanted: MessageFilter) -> list[_Span]:
+    """The dates of `wanted` in spans that one table each counts."""
+    if wanted.from_number is not None or wanted.to_number is not None:
+        units = []
+    else:
+        units = [_DAY] if wanted.tag is not None else [_DAY, _HOUR]
+    start, end = (moment and moment.astimezone(UTC) for moment in (wanted.from_date, wanted.to_date))
+    return _cover(start, end, units)
+
+
+def _cover(start: datetime | None, end: datetime | None, units: Sequence[timedelta]) -> list[_Span]:
+    """The time from `start` until `end` in whole units where there are any, the largest first."""
+    if not units:
+        return [_Span(None, start, end)]
+    unit, *smaller = units
+    try:
+        first, last = _beginning(start, unit, after=True), _beginning(end, unit, after=False)
+    except OverflowError:  # at the end of time
+        return _cover(start, end, smaller)
+    if first is not None and last is not None and first > last:
+        return _cover(start, end, smaller)
+    spans = []
+    if first != start:
+        spans += _cover(start, first, smaller)
+    if first is None or first != last:
+        spans.append(_Span(unit, first, last))
+    if last != end:
+        spans += _cover(last, end, smaller)
+    return spans
+
+
+def _beginning(moment: datetime | None, unit: timedelta, *, after: bool) -> datetime | None:
+    """The beginning of the whole unit at `moment`: the next one, or the one that it is in."""
+    if moment is None:
+        return None
+    past = (moment - _EPOCH) % unit
+    return moment - past + (unit if after and past else timedelta())

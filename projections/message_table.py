@@ -73,7 +73,7 @@ _INDEX = (
 )
 TABLES = TableSet(
     name="messages",
-    shape=1,
+    shape=2,
     create=(_CREATE, *counts.CREATE),
     index=_INDEX,
     drop=("DROP TABLE IF EXISTS messages_{generation}", *counts.DROP),

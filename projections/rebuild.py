@@ -61,6 +61,7 @@ _NEXT = "SELECT max(generation) + 1 FROM projections WHERE name = %b"
 _ANALYZE: tuple[LiteralString, ...] = (
     "ANALYZE messages_{generation}",
     "ANALYZE message_counts_{generation}",
+    "ANALYZE message_hour_counts_{generation}",
     "ANALYZE message_tag_counts_{generation}",
 )
 _RETIRE = "UPDATE projections SET live = false WHERE name = %b AND generation = %b"

@@ -195,6 +195,8 @@ async def test_batches_cut_anywhere_end_in_the_same_rows_and_counts(ledger: Ledg
         stand = await standing(ledger.conn)
         assert stand is not None
         found.add(stand.fingerprint)
-        await ledger.conn.execute("TRUNCATE messages_1, message_counts_1, message_tag_counts_1")
+        await ledger.conn.execute(
+            "TRUNCATE messages_1, message_counts_1, message_hour_counts_1, message_tag_counts_1"
+        )
         await ledger.conn.execute("UPDATE projections SET position = 0")
     assert len(found) == 1

@@ -57,7 +57,12 @@ async def test_a_rebuild_makes_what_the_projector_made_and_drops_the_old_tables(
     assert (after.position, after.fingerprint) == (before.position, before.fingerprint)
     assert (report.generation, report.events, report.messages) == (2, 203, 52)
     assert heard[-1] == (203, 203)
-    assert await tables(ledger.conn) == ["message_counts_2", "message_tag_counts_2", "messages_2"]
+    assert await tables(ledger.conn) == [
+        "message_counts_2",
+        "message_hour_counts_2",
+        "message_tag_counts_2",
+        "messages_2",
+    ]
 
 
 @pytest.mark.parametrize("page_events", [1, 3, 7, 201])
@@ -157,7 +162,7 @@ async def test_a_rebuild_that_was_killed_leaves_nothing_after_the_next(
     assert await standing(ledger.conn) == before
     assert "messages_2" in await tables(ledger.conn)
     await rebuild(connect, "messages")
-    assert len(await tables(ledger.conn)) == 3
+    assert len(await tables(ledger.conn)) == 4
     after = await standing(ledger.conn)
     assert before is not None
     assert after is not None

@@ -34,7 +34,7 @@ from .store import (
 )
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
-HOURS = st.integers(min_value=-30, max_value=54)
+HOURS = st.integers(min_value=-90, max_value=162).map(lambda thirds: thirds / 3)
 MOMENTS = (
     st.none()
     | HOURS.map(lambda hours: MIDNIGHT + timedelta(hours=hours))

@@ -1,17 +1,15 @@
 """What the simulator knows of the messages it was given: it lives in memory and is rebuilt from the journal.
 
-It remembers every message that has receipts to come, and the most recent others: at least half of
-`REMEMBERED_MESSAGES_MAX`, the oldest forgotten first, half of them at once. It sends nothing; that is `server.py`.
+It remembers every message that has receipts to come, and the most recent others: those of the last `REMEMBERED`,
+and at least `REMEMBERED_MESSAGES`; they are forgotten a generation at a time. It sends nothing; that is `server.py`.
 """
 
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
-
-import msgspec
 
 from .journal import (
     JOURNAL_VERSION,
@@ -24,20 +22,16 @@ from .journal import (
     ReceiptsAcked,
     Record,
 )
+from .known import Fate, Known, Refusal
 from .scripts import BY_NAME, STEPS_MAX, Script
 
 if TYPE_CHECKING:
     from .connection import Connection
 
-REMEMBERED_MESSAGES_MAX = 1_000_000
-"""Messages known for idempotency and look-up, not counting those with receipts to come (about 140 bytes each)."""
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """Why a message was refused for good."""
-
-    error_code: str
-    reason: str
+REMEMBERED_MESSAGES = 100_000
+"""Messages known at least for idempotency and look-up, not counting those with receipts to come."""
+REMEMBERED = timedelta(minutes=3)
+"""How long they are known at least: well longer than a dispatcher holds an attempt (`dispatch_ack_wait_s`)."""
 
 
 class Pending:
@@ -77,15 +71,18 @@ def receipt_id(number: int, step: int) -> int:
 class Memory:
     """The messages of all accounts. Every change is in the journal's queue before the method returns."""
 
-    def __init__(self, folder: Path, remembered_max: int = REMEMBERED_MESSAGES_MAX) -> None:
+    def __init__(
+        self, folder: Path, remembered_messages: int = REMEMBERED_MESSAGES, remembered: timedelta = REMEMBERED
+    ) -> None:
         """Open the journal in `folder` and read it. Raises JournalLocked, JournalUnreadable, JournalFailed."""
         self.pending: dict[int, Pending] = {}
         """By number."""
-        self._generation_max = remembered_max // 2
-        # Keys are UUIDs as integers (UUID's own hash runs in Python); values are numbers or refusals.
-        self._recent: dict[int, int | Refusal] = {}
-        self._older: dict[int, int | Refusal] = {}
-        self._taken_in_generation = 0
+        self._generation_messages = remembered_messages
+        self._generation_lasts = remembered
+        self._recent = Known()
+        self._older = Known()
+        self._known_in_generation = 0
+        self._generation_began: datetime | None = None
         # How often, where it is not once.
         self._on_air: dict[int, int] = {}
         self._epoch = ""
@@ -100,7 +97,7 @@ class Memory:
         self.flush = self._journal.flush
         self.close = self._journal.close
 
-    def find(self, message_id: UUID) -> int | Refusal | None:
+    def find(self, message_id: UUID) -> Fate | None:
         """The number under which a message was taken, why it was refused, or None where it is not known."""
         key = message_id.int
         found = self._recent.get(key)
@@ -110,18 +107,16 @@ class Memory:
         self, message_id: UUID, script: Script, account: str, at: datetime, connection: "Connection | None"
     ) -> Pending:
         """Put a message on the air. The caller has made sure with `find` that it was not before."""
-        if self._taken_in_generation >= self._generation_max:
-            self._turn_generation()
+        self._turn_generation_if_due(at)
         number = self._next_number
         self._journal.append(MessageTaken(message_id, number, script.name, account, at))
         return self._put_on_air(message_id, number, script, account, at, connection)
 
-    def refuse(self, message_id: UUID, refusal: Refusal) -> None:
+    def refuse(self, message_id: UUID, refusal: Refusal, at: datetime) -> None:
         """Remember a refusal for good."""
-        if self._taken_in_generation >= self._generation_max:
-            self._turn_generation()
+        self._turn_generation_if_due(at)
         self._journal.append(MessageRefused(message_id, refusal.error_code, refusal.reason))
-        self._remember(message_id.int, refusal)
+        self._remember(message_id.int, refusal, at)
 
     def acknowledge(self, receipt_ids: Iterable[int]) -> list[int]:
         """Which of these receipts were still to be acknowledged; they are not any more."""
@@ -152,16 +147,18 @@ class Memory:
         # Counted, not assumed: a message taken twice would show, here and after a restart.
         if isinstance(self.find(message_id), int):
             self._on_air[key] = self.on_air(message_id) + 1
-        self._remember(key, number)
+        self._remember(key, number, at)
         self._next_number = number + 1
         pending = Pending(message_id, number, script, account, at, (1 << len(script.steps)) - 1, connection)
         if pending.unacked:
             self.pending[number] = pending
         return pending
 
-    def _remember(self, key: int, value: int | Refusal) -> None:
-        self._recent[key] = value
-        self._taken_in_generation += 1
+    def _remember(self, key: int, fate: Fate, at: datetime | None) -> None:
+        self._recent[key] = fate
+        self._known_in_generation += 1
+        if self._generation_began is None:
+            self._generation_began = at
 
     def _settle(self, receipt: int) -> bool:
         number, step = divmod(receipt, STEPS_MAX)
@@ -174,6 +171,15 @@ class Memory:
         return True
 
     # --- Generations: each has its segment of the journal -------------------------------------------------
+
+    def _turn_generation_if_due(self, now: datetime) -> None:
+        began = self._generation_began
+        if (
+            self._known_in_generation >= self._generation_messages
+            and began is not None
+            and now - began >= self._generation_lasts
+        ):
+            self._turn_generation()
 
     def _turn_generation(self) -> None:
         carried: list[Record] = [
@@ -195,8 +201,9 @@ class Memory:
         self._forget_counts()
 
     def _begin_generation(self) -> None:
-        self._older, self._recent = self._recent, {}
-        self._taken_in_generation = 0
+        self._older, self._recent = self._recent, Known()
+        self._known_in_generation = 0
+        self._generation_began = None
 
     def _forget_counts(self) -> None:
         for key in [key for key in self._on_air if key not in self._recent and key not in self._older]:
@@ -228,7 +235,7 @@ class Memory:
                 if on_air != 1:
                     self._on_air[message_id.int] = on_air
             case MessageRefused(message_id, error_code, reason):
-                self._remember(message_id.int, Refusal(error_code, reason))
+                self._remember(message_id.int, Refusal(error_code, reason), None)
             case Opened(epoch, next_number, version):
                 if version > JOURNAL_VERSION:
                     raise JournalUnreadable(file=self._folder, problem=f"it is of version {version}")

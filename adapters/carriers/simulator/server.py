@@ -18,7 +18,8 @@ from smsledger.domain.errors import LedgerError
 from . import protocol as wire
 from .connection import Connection, Limits
 from .journal import JournalFailed
-from .memory import REMEMBERED_MESSAGES_MAX, Memory, Pending, Refusal
+from .known import Refusal
+from .memory import Memory, Pending
 from .receipts import ReceiptDesk
 from .scripts import (
     REFUSED_CODE,
@@ -204,7 +205,7 @@ class Simulator:
         script = script_for(frame.recipient, frame.message_id, frame.attempt, self._behaviour)
         if script.answer is Answer.REFUSE:
             self._refused += 1
-            self._memory.refuse(frame.message_id, _REFUSAL)
+            self._memory.refuse(frame.message_id, _REFUSAL, datetime.now(UTC))
             self._answer_later(
                 connection, self._answer_s, wire.RefusedForGood(frame.seq, REFUSED_CODE, REFUSED_REASON)
             )
@@ -325,14 +326,13 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
     limits: Limits | None = None,
-    remembered_messages_max: int = REMEMBERED_MESSAGES_MAX,
 ) -> None:
     """Run the simulator until `stop` is set; `ready` is told the port (port 0 picks a free one).
 
     Raises SimulatorCannotListen, JournalLocked, JournalUnreadable and JournalFailed.
     """
     limits = limits or Limits()
-    memory = Memory(data_dir, remembered_messages_max)
+    memory = Memory(data_dir)
     try:
         simulator = Simulator(memory, behaviour, limits)
         await _listen_until(simulator, host, port, limits, ready, stop or asyncio.Event())

@@ -1,6 +1,6 @@
 """What the simulator remembers over its own end, and how much of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -12,7 +12,8 @@ from smsledger.adapters.carriers.simulator.journal import (
     JournalUnreadable,
     MessageTaken,
 )
-from smsledger.adapters.carriers.simulator.memory import Memory, Pending, Refusal, receipt_id
+from smsledger.adapters.carriers.simulator.known import FROZEN_MESSAGES, Known, Refusal
+from smsledger.adapters.carriers.simulator.memory import Memory, Pending, receipt_id
 from smsledger.adapters.carriers.simulator.scripts import BY_NAME, DELIVERED, Script
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -39,7 +40,7 @@ def test_a_new_memory_knows_nothing(tmp_path: Path) -> None:
 def test_messages_refusals_and_open_receipts_are_known_again(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     open_, done = take(memory, 1), take(memory, 2)
-    memory.refuse(UUID(int=3), Refusal("code", "reason"))
+    memory.refuse(UUID(int=3), Refusal("code", "reason"), AT)
     provider_id = memory.provider_message_id(open_.number)
     assert memory.acknowledge([receipt_id(done.number, 0)]) == [receipt_id(done.number, 0)]
     end_suddenly(memory)
@@ -124,13 +125,13 @@ def files(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_the_past_is_bounded_and_open_receipts_outlive_it(tmp_path: Path, restart: bool) -> None:
-    memory = Memory(tmp_path, remembered_max=20)
+    memory = Memory(tmp_path, remembered_messages=10, remembered=timedelta())
     first = take(memory, 1)
     for number in range(2, 101):
         take(memory, number, NO_RECEIPT)
     if restart:
         end_suddenly(memory)
-        memory = Memory(tmp_path, remembered_max=20)
+        memory = Memory(tmp_path, remembered_messages=10, remembered=timedelta())
     known = [number for number in range(1, 101) if memory.find(UUID(int=number)) is not None]
     assert known == [1, *range(81, 101)]
     assert files(tmp_path) == ["journal-000009.ndjson", "journal-000010.ndjson"]
@@ -153,3 +154,26 @@ def test_a_journal_hands_nothing_over_before_it_is_flushed(tmp_path: Path) -> No
     journal = Journal(tmp_path)
     assert [record.number for record in journal.replay() if isinstance(record, MessageTaken)] == [1]
     journal.close()
+
+
+def test_what_is_young_is_not_forgotten_however_much_it_is(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, remembered_messages=10, remembered=timedelta(minutes=3))
+    for number in range(1, 101):
+        at = AT + timedelta(seconds=number)
+        memory.take(UUID(int=number), NO_RECEIPT, "smsledger", at, None)
+    assert all(memory.find(UUID(int=number)) is not None for number in range(1, 101))
+    for number in range(101, 401):
+        memory.take(UUID(int=number), NO_RECEIPT, "smsledger", AT + timedelta(seconds=number), None)
+    assert memory.find(UUID(int=1)) is None
+    assert memory.find(UUID(int=400 - 180)) is not None
+    memory.close()
+
+
+def test_fates_are_the_same_in_little_memory() -> None:
+    known, expected = Known(), dict[int, int | Refusal]()
+    for number in range(1, 3 * FROZEN_MESSAGES):
+        key = number * 7_919 % 1_000_003  # in no order
+        fate = Refusal("code", str(number)) if number % 100 == 0 else number
+        known[key] = expected[key] = fate
+    assert all(known.get(key) == fate for key, fate in expected.items())
+    assert all((key in known) == (key in expected) for key in range(1, 1_000_003, 11))
