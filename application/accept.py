@@ -6,20 +6,21 @@ It answers after the commit and waits for nothing else: no stream, no projection
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from smsledger.domain.consent import POOL, SUPPRESSED_CODE, SUPPRESSED_REASON, consent_id
 from smsledger.domain.errors import LedgerError
-from smsledger.domain.message import Queued
+from smsledger.domain.message import Blocked, Queued
 from smsledger.domain.phone_number import PhoneNumber
 from smsledger.domain.segments import count_segments
 from smsledger.domain.sender import choose_sender
 
 from .clock import Clock
 from .directory import ApiKey, Organization, Sender, Template
-from .ports import Append, Appended, Appender
+from .ports import Append, Appended, Appender, Guard, Once, RecipientsSuppressed
 
 TAG_CHARACTERS_MAX = 255
 METADATA_BYTES_MAX = 4_096
@@ -56,6 +57,24 @@ class Accepted(msgspec.Struct, frozen=True):
     message_id: UUID
     at: datetime
     position: int
+    blocked: bool = False
+    """The recipient is suppressed: the message is recorded as BLOCKED, and will not be sent."""
+
+
+Result: TypeAlias = Accepted | LedgerError
+"""What became of a command."""
+OnceFor: TypeAlias = Callable[[Sequence[Result]], Once]
+"""Makes the condition of a request that may be repeated from its results, whose positions are not known yet."""
+
+
+class _Draft(msgspec.Struct):
+    """A message about to be appended, and its command's place."""
+
+    place: int
+    message_id: UUID
+    queued: Queued
+    guard: Guard
+    blocked: bool = False
 
 
 class NumberReader(Protocol):
@@ -79,39 +98,68 @@ class Accept:
         self._encode = msgspec.json.Encoder().encode
 
     async def accept(
-        self, organization: Organization, key: ApiKey, commands: Sequence[SendCommand | LedgerError]
-    ) -> Sequence[Accepted | LedgerError]:
+        self,
+        organization: Organization,
+        key: ApiKey,
+        commands: Sequence[SendCommand | LedgerError],
+        once_for: OnceFor | None = None,
+    ) -> Sequence[Result]:
         """Accept `commands` in one transaction; per command what became of it, in order.
 
-        A command that cannot be accepted harms no other; one that is already an error is passed through.
-        Raises SmsNotEnabled for all, and what the appender raises.
+        A command that cannot be accepted harms no other; one that is already an error is passed through. Where none
+        is accepted nothing is stored, and `once_for` not asked. Raises SmsNotEnabled for all, and what the appender
+        raises but for RecipientsSuppressed.
         """
         if not organization.sms_enabled:
             raise SmsNotEnabled
         at = self._clock()
-        results: list[Accepted | LedgerError] = []
-        appends: list[Append] = []
-        places: list[int] = []
+        results: list[Result] = []
+        drafts: list[_Draft] = []
         for place, command in enumerate(commands):
             if isinstance(command, LedgerError):
                 results.append(command)
                 continue
-            message_id = self._new_id()
             try:
-                event = self._decide(organization, key, command, at)
+                queued, guard = self._decide(organization, key, command, at)
             except LedgerError as error:
                 results.append(error)
                 continue
-            appends.append(Append(message_id, organization.organization_id, 1, (event,)))
-            places.append(place)
+            message_id = self._new_id()
+            drafts.append(_Draft(place, message_id, queued, guard))
             results.append(Accepted(message_id, at, 0))
-        for place, append, stored in zip(places, appends, await self._appender.append(appends), strict=True):
-            results[place] = (
-                Accepted(append.aggregate_id, at, stored.position) if isinstance(stored, Appended) else stored
-            )
+        if drafts:
+            await self._append(organization.organization_id, drafts, results, once_for)
         return results
 
-    def _decide(self, organization: Organization, key: ApiKey, command: SendCommand, at: datetime) -> Queued:
+    async def _append(
+        self, organization_id: str, drafts: Sequence[_Draft], results: list[Result], once_for: OnceFor | None
+    ) -> None:
+        """Store the drafts, those to suppressed recipients as BLOCKED, and complete `results`.
+
+        Who is suppressed is known at the commit only, under its lock: then nothing is stored, and decided anew.
+        """
+        while True:
+            appends = [_appended(organization_id, draft) for draft in drafts]
+            once = once_for(results) if once_for is not None else None
+            try:
+                stored = await self._appender.append(appends, once)
+            except RecipientsSuppressed as suppressed:
+                for number in suppressed.appends:
+                    draft = drafts[number]
+                    draft.blocked = True
+                    results[draft.place] = Accepted(draft.message_id, draft.queued.at, 0, blocked=True)
+            else:
+                break
+        for draft, result in zip(drafts, stored, strict=True):
+            results[draft.place] = (
+                Accepted(draft.message_id, draft.queued.at, result.position, draft.blocked)
+                if isinstance(result, Appended)
+                else result
+            )
+
+    def _decide(
+        self, organization: Organization, key: ApiKey, command: SendCommand, at: datetime
+    ) -> tuple[Queued, Guard]:
         self._check(command)
         number = self._numbers.parse(command.to)
         template = _template(organization, command)
@@ -123,7 +171,7 @@ class Accept:
         segments = count_segments(body)
         if not 1 <= segments.count <= SEGMENTS_MAX or not body:
             raise BodyLength(segments=segments.count if body else 0, segments_max=SEGMENTS_MAX)
-        return Queued(
+        queued = Queued(
             at=at,
             organization_id=organization.organization_id,
             sender=sender.sender,
@@ -141,6 +189,8 @@ class Accept:
             metadata=command.metadata or {},
             key_id=key.key_id,
         )
+        scope = POOL if sender.pooled else sender.sender
+        return queued, Guard(consent_id(organization.organization_id, number.e164), scope)
 
     def _check(self, command: SendCommand) -> None:
         if command.tag is not None and not 0 < len(command.tag) <= TAG_CHARACTERS_MAX:
@@ -165,6 +215,13 @@ class Accept:
         # Brackets are quick to count, and most data has few.
         if encoded.count(b"{") + encoded.count(b"[") > DATA_LEVELS_MAX and _levels(data) > DATA_LEVELS_MAX:
             raise InvalidField(field=field, problem=TOO_DEEP)
+
+
+def _appended(organization_id: str, draft: _Draft) -> Append:
+    if not draft.blocked:
+        return Append(draft.message_id, organization_id, 1, (draft.queued,), draft.guard)
+    blocked = Blocked(at=draft.queued.at, error_code=SUPPRESSED_CODE, reason=SUPPRESSED_REASON)
+    return Append(draft.message_id, organization_id, 1, (draft.queued, blocked))
 
 
 def _levels(data: Any) -> int:

@@ -15,6 +15,24 @@ from smsledger.domain.event import Event, Recorded, Stored
 from smsledger.domain.status import Status
 
 
+class Guard(msgspec.Struct, frozen=True, gc=False):
+    """A condition: the recipient is not suppressed for this sender at the moment of the commit."""
+
+    consent_id: UUID
+    """`domain.consent.consent_id` of the recipient."""
+    scope: str
+    """What the sender falls under, besides ALL: POOL, or the sender itself."""
+
+
+class ConsentChange(msgspec.Struct, frozen=True):
+    """What an append to a consent changes in who is suppressed; written in the same transaction."""
+
+    version: int
+    """Of the event that says so."""
+    scope: str
+    suppressed: bool
+
+
 class Append(msgspec.Struct, frozen=True):
     """Events to store for one aggregate, all or none. `version` is that of the first of them."""
 
@@ -22,6 +40,19 @@ class Append(msgspec.Struct, frozen=True):
     organization_id: str
     version: int
     events: Sequence[Event]
+    guard: Guard | None = None
+    consents: Sequence[ConsentChange] = ()
+
+
+class Once(msgspec.Struct, frozen=True):
+    """A condition: the idempotency key was not used within 24 hours. The answer is stored with the events."""
+
+    organization_id: str
+    key: str
+    fingerprint: bytes
+    """Of the request: another request under the same key is a mistake of the client's."""
+    answer: bytes
+    """The body of the answer that this request is given, and repeats of it."""
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -36,6 +67,23 @@ class VersionConflict(LedgerError):
     message = (
         "version {version} of {aggregate_id} cannot be appended: it exists, or the version before does not"
     )
+
+
+class RecipientsSuppressed(LedgerError):
+    """Some of the guarded recipients must not be sent to. Nothing was stored."""
+
+    message = "{count} of the recipients are suppressed"
+
+    def __init__(self, appends: frozenset[int]) -> None:
+        """`appends`: which, by their places in what was to be appended."""
+        super().__init__(count=len(appends))
+        self.appends = appends
+
+
+class KeyUsed(LedgerError):
+    """The idempotency key was used before, within 24 hours. Nothing was stored."""
+
+    message = "the idempotency key was used before"
 
 
 class LedgerUnavailable(LedgerError):
@@ -53,12 +101,30 @@ class LedgerBusy(LedgerError):
 class Appender(Protocol):
     """Where events become durable: the only way to write them."""
 
-    async def append(self, appends: Sequence[Append]) -> Sequence[Appended | VersionConflict]:
-        """Store `appends` in one transaction; a conflict fails only its own append.
+    async def append(
+        self, appends: Sequence[Append], once: Once | None = None
+    ) -> Sequence[Appended | VersionConflict]:
+        """Store `appends` in one transaction; a conflict fails only its own append, a condition all of them.
 
-        Returns one result per append, in order, after the commit. Raises LedgerBusy (nothing stored) and
-        LedgerUnavailable (outcome not known to the caller).
+        Returns one result per append, in order, after the commit. Raises RecipientsSuppressed and KeyUsed (nothing
+        stored), LedgerBusy (nothing stored) and LedgerUnavailable (outcome not known to the caller).
         """
+        ...
+
+
+class UsedKey(msgspec.Struct, frozen=True):
+    """What an idempotency key was used for."""
+
+    fingerprint: bytes
+    answer: bytes
+    position: int
+
+
+class UsedKeys(Protocol):
+    """Reads back what `Once` stored."""
+
+    async def find(self, organization_id: str, key: str) -> UsedKey | None:
+        """What the key was used for within 24 hours; None: nothing."""
         ...
 
 

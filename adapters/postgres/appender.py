@@ -14,11 +14,22 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
-from smsledger.application.ports import Append, Appended, LedgerBusy, LedgerUnavailable, VersionConflict
+from smsledger.application.ports import (
+    Append,
+    Appended,
+    KeyUsed,
+    LedgerBusy,
+    LedgerUnavailable,
+    Once,
+    RecipientsSuppressed,
+    VersionConflict,
+)
+from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, EventTypes
 
 from .arrays import Int8Array, UuidArray
-from .recorder import Row, append_parameters, append_statement
+from .conditions import append_statement, condition_parameters
+from .recorder import Row, append_parameters
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +38,8 @@ EXPIRY_S = 0.1
 
 Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
 Result = Appended | VersionConflict
+Outcome = list[Result] | LedgerError
+"""Of a submission: a result for each append, or the condition that failed."""
 
 # What is stored under the versions of refused appends, to tell our own earlier commit from another's.
 _STORED = """
@@ -53,16 +66,18 @@ class AppendLimits(msgspec.Struct, frozen=True):
 class _Submission:
     """What one caller wants stored, and where its answer goes."""
 
-    __slots__ = ("answer", "appends", "deadline", "rows")
+    __slots__ = ("answer", "appends", "deadline", "once", "rows")
 
     def __init__(
         self,
         appends: Sequence[Append],
+        once: Once | None,
         rows: list[Row],
         answer: "asyncio.Future[list[Result]]",
         deadline: float,
     ) -> None:
         self.appends = appends
+        self.once = once
         self.rows = rows
         self.answer = answer
         self.deadline = deadline
@@ -93,7 +108,7 @@ class GroupCommitAppender:
         self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def append(self, appends: Sequence[Append]) -> Sequence[Result]:
+    async def append(self, appends: Sequence[Append], once: Once | None = None) -> Sequence[Result]:
         """See the port."""
         rows = self._rows(appends)
         if not rows:
@@ -103,7 +118,9 @@ class GroupCommitAppender:
         if self._waiting_events + len(rows) > self._limits.waiting_events_max:
             raise LedgerBusy(waiting=self._waiting_events)
         loop = asyncio.get_running_loop()
-        submission = _Submission(appends, rows, loop.create_future(), loop.time() + self._limits.wait_s_max)
+        submission = _Submission(
+            appends, once, rows, loop.create_future(), loop.time() + self._limits.wait_s_max
+        )
         self._waiting.append(submission)
         self._waiting_events += len(rows)
         if self._task is None or self._task.done():
@@ -187,7 +204,7 @@ class GroupCommitAppender:
         while group := [submission for submission in group if not submission.answer.done()]:
             try:
                 async with asyncio.timeout(self._limits.commit_s_max):
-                    results = await self._store(group, uncertain=uncertain)
+                    outcomes = await self._store(group, uncertain=uncertain)
             except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError) as error:
                 log.warning("event_store_unreachable", error=str(error).strip(), submissions=len(group))
                 uncertain = uncertain or self._conn is not None  # without a connection nothing was sent
@@ -198,7 +215,7 @@ class GroupCommitAppender:
                 await self._commit_apart(group, error, uncertain=uncertain)
                 return
             else:
-                _answer(group, results)
+                _answer(group, outcomes)
                 return
 
     async def _commit_apart(self, group: list[_Submission], error: psycopg.Error, *, uncertain: bool) -> None:
@@ -209,9 +226,9 @@ class GroupCommitAppender:
         for submission in group:
             await self._commit([submission], uncertain=uncertain)
 
-    async def _store(self, group: list[_Submission], *, uncertain: bool) -> list[Result]:
+    async def _store(self, group: list[_Submission], *, uncertain: bool) -> list[Outcome]:
         rows = _numbered(group)
-        parameters = _parameters(rows)
+        parameters = _parameters(rows, group)
         if self._conn is None or self._conn.closed:
             self._conn = None
             self._conn = await self._connect()
@@ -219,9 +236,13 @@ class GroupCommitAppender:
         found = await cursor.fetchone()
         if found is None:  # the function always returns one row
             raise psycopg.InternalError("ledger_append returned nothing")
-        base, refused = found
-        mine = await self._own_commits(rows, set(refused)) if refused and uncertain else {}
-        return _results(group, base, set(refused or ()), mine)
+        base, refused, suppressed, used = found
+        if not (refused or suppressed or used):
+            return _all_stored(group, base)
+        failed = _failed(group, frozenset(suppressed or ()), frozenset(used or ()))
+        unstored = set(refused or ()).union(*(numbers for numbers, _ in failed.values()))
+        mine = await self._own_commits(rows, unstored) if uncertain else {}
+        return _outcomes(group, base, unstored, failed, mine)
 
     async def _own_commits(self, rows: Sequence[Row], refused: set[int]) -> dict[int, int]:
         """Of the refused appends, those whose very bytes are stored: number of the append to its last position."""
@@ -252,10 +273,11 @@ class GroupCommitAppender:
                 log.debug("disconnect_failed", error=str(error))
 
 
-def _parameters(rows: Sequence[Row]) -> list[Any]:
+def _parameters(rows: Sequence[Row], group: Sequence[_Submission]) -> list[Any]:
     """The statement's parameters. Raises psycopg.DataError for values that PostgreSQL cannot be sent."""
     try:
-        return append_parameters(rows)
+        conditions = condition_parameters((submission.appends, submission.once) for submission in group)
+        return append_parameters(rows) + conditions
     except (ValueError, TypeError, struct.error) as error:  # a lone surrogate, a time without a zone, 2**63
         raise psycopg.DataError(f"an event cannot be stored: {error}") from error
 
@@ -274,15 +296,50 @@ def _numbered(group: Sequence[_Submission]) -> list[Row]:
     return rows
 
 
-def _results(
-    group: Sequence[_Submission], base: int, refused: set[int], mine: dict[int, int]
-) -> list[Result]:
-    results: list[Result] = []
+def _all_stored(group: Sequence[_Submission], base: int) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    position = base
+    for submission in group:
+        results: list[Result] = []
+        for append in submission.appends:
+            position += len(append.events)
+            results.append(Appended(position))
+        outcomes.append(results)
+    return outcomes
+
+
+def _failed(
+    group: Sequence[_Submission], suppressed: frozenset[int], used: frozenset[int]
+) -> dict[int, tuple[range, LedgerError]]:
+    """Submissions of which a condition failed: the numbers of their appends, and what to tell the caller."""
+    failed: dict[int, tuple[range, LedgerError]] = {}
+    start = 0
+    for place, submission in enumerate(group):
+        numbers = range(start, start + len(submission.appends))
+        start = numbers.stop
+        held = frozenset(number - numbers.start for number in numbers if number in suppressed)
+        if held:
+            failed[place] = (numbers, RecipientsSuppressed(held))
+        elif place in used:
+            failed[place] = (numbers, KeyUsed())
+    return failed
+
+
+def _outcomes(
+    group: Sequence[_Submission],
+    base: int,
+    unstored: set[int],
+    failed: dict[int, tuple[range, LedgerError]],
+    mine: dict[int, int],
+) -> list[Outcome]:
+    """`mine`: appends that are not stored because an earlier try of theirs was, with their positions."""
+    outcomes: list[Outcome] = []
     position = base
     number = 0
-    for submission in group:
+    for place, submission in enumerate(group):
+        results: list[Result] = []
         for append in submission.appends:
-            if number not in refused:
+            if number not in unstored:
                 position += len(append.events)
                 results.append(Appended(position))
             elif number in mine:
@@ -290,16 +347,19 @@ def _results(
             else:
                 results.append(VersionConflict(version=append.version, aggregate_id=append.aggregate_id))
             number += 1
-    return results
+        was_stored = all(isinstance(result, Appended) for result in results)
+        outcomes.append(failed[place][1] if place in failed and not was_stored else results)
+    return outcomes
 
 
-def _answer(group: Sequence[_Submission], results: Sequence[Result]) -> None:
-    start = 0
-    for submission in group:
-        end = start + len(submission.appends)
-        if not submission.answer.done():  # the caller may have gone away
-            submission.answer.set_result(list(results[start:end]))
-        start = end
+def _answer(group: Sequence[_Submission], outcomes: Sequence[Outcome]) -> None:
+    for submission, outcome in zip(group, outcomes, strict=True):
+        if submission.answer.done():  # the caller may have gone away
+            continue
+        if isinstance(outcome, LedgerError):
+            submission.answer.set_exception(outcome)
+        else:
+            submission.answer.set_result(outcome)
 
 
 def _fail(group: Sequence[_Submission], error: Exception) -> None:

@@ -18,6 +18,7 @@ _HEAD = struct.Struct("!iiIii")
 _HEAD_EMPTY = struct.Struct("!iiI")
 _LENGTH = struct.Struct("!i")
 _NULL = _LENGTH.pack(-1)
+_TRUE, _FALSE = _LENGTH.pack(1) + b"\x01", _LENGTH.pack(1) + b"\x00"
 _INT4 = struct.Struct("!ii")
 _INT8 = struct.Struct("!iq")
 _UUID_LENGTH = _LENGTH.pack(16)
@@ -69,6 +70,17 @@ class UuidArray(PackedArray):
     def of(cls, values: Iterable[UUID]) -> "UuidArray":
         """Pack `values`."""
         return cls([_UUID_LENGTH + value.bytes for value in values])
+
+
+class BoolArray(PackedArray):
+    """bool[]"""
+
+    element_type = "bool"
+
+    @classmethod
+    def of(cls, values: Iterable[bool]) -> "BoolArray":
+        """Pack `values`."""
+        return cls([_TRUE if value else _FALSE for value in values])
 
 
 class ByteaArray(PackedArray):
@@ -137,5 +149,5 @@ def _register(cls: type[PackedArray]) -> None:
     psycopg.adapters.register_dumper(cls, dumper)
 
 
-for _cls in (Int4Array, Int8Array, UuidArray, ByteaArray, TextArray, TimeArray):
+for _cls in (Int4Array, Int8Array, UuidArray, BoolArray, ByteaArray, TextArray, TimeArray):
     _register(_cls)  # a table look-up in memory, no connection: psycopg then knows the classes everywhere

@@ -54,7 +54,7 @@ def datastore(
 
 
 def append_statement(schema: str) -> Composed:
-    """The one statement that writes events; see `migrations/0001_event_store.sql` for what it promises."""
+    """The statement that writes events without conditions; `appender.py` has the one with them."""
     return SQL("SELECT base, refused FROM {}.ledger_append(%b, %b, %b, %b, %b, %b, %b, %b)").format(
         Identifier(schema)
     )

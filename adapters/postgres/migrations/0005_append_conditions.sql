@@ -1,0 +1,217 @@
+-- Conditions of an append: what must hold at the moment of the commit, checked under the lock that orders all
+-- appends, so that nothing can come between the check and the events.
+
+-- Recipients that must not be sent to: consent as its events leave it. An inline read model: written with the events
+-- of domain/consent.py, in their transaction, and by nothing else.
+CREATE TABLE suppressions (
+    consent_id      uuid   NOT NULL, -- the aggregate: one organization's consent of one number
+    scope           text   NOT NULL, -- from which senders: ALL, POOL, or one sender
+    organization_id text   NOT NULL,
+    version         bigint NOT NULL, -- of the event that suppressed, in the aggregate
+    position        bigint NOT NULL, -- of that event
+    -- Promise: nobody who is suppressed is sent to (the guards of ledger_append).
+    PRIMARY KEY (consent_id, scope)
+);
+
+-- Lists of an organization's suppressions, newest first.
+CREATE INDEX suppressions_listed ON suppressions (organization_id, position, scope);
+
+-- Answers to requests that carried an Idempotency-Key, stored with what the requests did.
+CREATE TABLE idempotency_keys (
+    organization_id text        NOT NULL,
+    key             text        NOT NULL,
+    fingerprint     bytea       NOT NULL, -- of the request
+    answer          bytea       NOT NULL, -- the body of the answer, as it was given
+    position        bigint      NOT NULL, -- of the request's last event
+    stored_at       timestamptz NOT NULL DEFAULT now(),
+    -- Promise: a key does something once.
+    PRIMARY KEY (organization_id, key)
+);
+
+-- Forgetting old keys.
+CREATE INDEX idempotency_keys_stored_at ON idempotency_keys (stored_at);
+
+-- Store events after position `base`, under the caller's lock: the body that ledger_append() had in 0001.
+CREATE FUNCTION ledger_store(
+    base bigint, append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
+    times timestamptz[], carrier_references text[], states bytea[],
+    OUT refused int[]
+) LANGUAGE plpgsql SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
+BEGIN
+    INSERT INTO ledger_events
+    SELECT base + e.place, e.id, e.version, e.topic, e.organization_id, e.recorded_at, e.reference, e.state
+    FROM unnest(ids, versions, topics, organizations, times, carrier_references, states)
+        WITH ORDINALITY AS e (id, version, topic, organization_id, recorded_at, reference, state, place);
+    -- Versions are contiguous: what follows nothing is refused like what exists already.
+    IF EXISTS (
+        SELECT FROM unnest(ids, versions) AS e (id, version)
+        WHERE e.version > 1 AND NOT EXISTS (
+            SELECT FROM ledger_events l WHERE l.originator_id = e.id AND l.originator_version = e.version - 1
+        )
+    ) THEN
+        RAISE unique_violation;
+    END IF;
+EXCEPTION WHEN unique_violation THEN
+    -- Rare: find the losers, also among each other (the earlier append of the group wins), within one append
+    -- that names a version twice, and those whose version before is neither stored nor their own.
+    WITH wanted AS (
+        SELECT * FROM unnest(append_numbers, ids, versions)
+            WITH ORDINALITY AS w (append_number, id, version, place)
+    )
+    SELECT array_agg(DISTINCT w.append_number) INTO refused FROM wanted w
+    WHERE EXISTS (
+        SELECT FROM ledger_events l WHERE l.originator_id = w.id AND l.originator_version = w.version
+    ) OR EXISTS (
+        SELECT FROM wanted o
+        WHERE o.id = w.id AND o.version = w.version
+            AND (o.append_number, o.place) < (w.append_number, w.place)
+    ) OR (w.version > 1 AND NOT EXISTS (
+        SELECT FROM ledger_events l WHERE l.originator_id = w.id AND l.originator_version = w.version - 1
+    ) AND NOT EXISTS (
+        SELECT FROM wanted o
+        WHERE o.id = w.id AND o.version = w.version - 1 AND o.append_number = w.append_number
+    ));
+    IF refused IS NULL THEN -- something else is not unique: storing nothing must not look like success
+        RAISE;
+    END IF;
+    INSERT INTO ledger_events
+    SELECT base + row_number() OVER (ORDER BY e.place),
+        e.id, e.version, e.topic, e.organization_id, e.recorded_at, e.reference, e.state
+    FROM unnest(append_numbers, ids, versions, topics, organizations, times, carrier_references, states)
+        WITH ORDINALITY AS e (append_number, id, version, topic, organization_id, recorded_at, reference, state, place)
+    WHERE e.append_number <> ALL (refused);
+END
+$function$;
+
+-- Without conditions: for tools, and for processes of the release before, which run beside this one for a while.
+CREATE OR REPLACE FUNCTION ledger_append(
+    append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
+    times timestamptz[], carrier_references text[], states bytea[],
+    OUT base bigint, OUT refused int[]
+) LANGUAGE plpgsql SET search_path FROM CURRENT AS $function$
+BEGIN
+    PERFORM pg_advisory_xact_lock('ledger_events'::regclass::oid::int, 0);
+    SELECT coalesce(max(notification_id), 0) INTO base FROM ledger_events;
+    refused := ledger_store(
+        base, append_numbers, ids, versions, topics, organizations, times, carrier_references, states
+    );
+    PERFORM pg_notify('ledger_events', '');
+END
+$function$;
+
+-- Append one group of submissions in one transaction.
+--
+-- The first eight arrays are as in 0001, one element an event. `last_appends` has one element a submission (what one
+-- caller wants stored, numbered from 0): the number of its last append. Conditions are the submission's: of one that
+-- fails nothing is stored, and the others are stored.
+-- * guard_*: appends to recipients who must not be suppressed. Those who are come back in `suppressed`, as append numbers.
+-- * key_*: idempotency keys of submissions, which must not have been used within 24 hours. Those that were come back in
+--   `used`, as submission numbers.
+-- consent_*: what appends change in `suppressions`, by the version of the event that says so.
+CREATE FUNCTION ledger_append(
+    append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
+    times timestamptz[], carrier_references text[], states bytea[],
+    last_appends int[],
+    guard_appends int[], guard_consents uuid[], guard_scopes text[],
+    key_submissions int[], key_organizations text[], keys text[], key_fingerprints bytea[], key_answers bytea[],
+    consent_appends int[], consent_versions bigint[], consent_scopes text[], consent_suppressed bool[],
+    OUT base bigint, OUT refused int[], OUT suppressed int[], OUT used int[]
+) LANGUAGE plpgsql SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
+DECLARE
+    failed int[]; -- submissions
+    stored_keys int[]; -- submissions
+BEGIN
+    PERFORM pg_advisory_xact_lock('ledger_events'::regclass::oid::int, 0);
+    -- Taken from the table under the lock, not from a sequence: a rolled-back append leaves no gap.
+    SELECT coalesce(max(notification_id), 0) INTO base FROM ledger_events;
+
+    IF cardinality(guard_appends) > 0 THEN
+        SELECT array_agg(DISTINCT g.append_number) INTO suppressed
+        FROM unnest(guard_appends, guard_consents, guard_scopes) AS g (append_number, consent_id, scope)
+        JOIN suppressions s ON s.consent_id = g.consent_id AND (s.scope = 'ALL' OR s.scope = g.scope);
+        IF suppressed IS NOT NULL THEN
+            SELECT array_agg(DISTINCT ledger_submission(g.append_number, last_appends)) INTO failed
+            FROM unnest(suppressed) AS g (append_number);
+        END IF;
+    END IF;
+
+    IF cardinality(key_submissions) > 0 THEN
+        WITH wanted AS (
+            SELECT DISTINCT ON (k.organization_id, k.key) k.*
+            FROM unnest(key_submissions, key_organizations, keys, key_fingerprints, key_answers)
+                AS k (submission, organization_id, key, fingerprint, answer)
+            WHERE k.submission <> ALL (coalesce(failed, '{}'))
+            ORDER BY k.organization_id, k.key, k.submission
+        ), stored AS (
+            INSERT INTO idempotency_keys AS kept (organization_id, key, fingerprint, answer, position)
+            SELECT w.organization_id, w.key, w.fingerprint, w.answer, base + (
+                SELECT count(*) FROM unnest(append_numbers) AS a (append_number)
+                WHERE a.append_number <= last_appends[w.submission + 1]
+            ) FROM wanted w
+            ON CONFLICT (organization_id, key) DO UPDATE SET
+                fingerprint = excluded.fingerprint, answer = excluded.answer,
+                position = excluded.position, stored_at = excluded.stored_at
+            WHERE kept.stored_at <= now() - interval '24 hours'
+            RETURNING organization_id, key
+        )
+        SELECT array_agg(w.submission) INTO stored_keys FROM wanted w JOIN stored s USING (organization_id, key);
+        SELECT array_agg(k.submission) INTO used FROM unnest(key_submissions) AS k (submission)
+        WHERE k.submission <> ALL (coalesce(failed, '{}')) AND k.submission <> ALL (coalesce(stored_keys, '{}'));
+        failed := failed || used;
+    END IF;
+
+    IF failed IS NOT NULL THEN -- rare
+        SELECT coalesce(array_agg(e.append_number ORDER BY place), '{}'),
+            coalesce(array_agg(e.id ORDER BY place), '{}'), coalesce(array_agg(e.version ORDER BY place), '{}'),
+            coalesce(array_agg(e.topic ORDER BY place), '{}'),
+            coalesce(array_agg(e.organization_id ORDER BY place), '{}'),
+            coalesce(array_agg(e.recorded_at ORDER BY place), '{}'),
+            coalesce(array_agg(e.reference ORDER BY place), '{}'), coalesce(array_agg(e.state ORDER BY place), '{}')
+        INTO append_numbers, ids, versions, topics, organizations, times, carrier_references, states
+        FROM unnest(append_numbers, ids, versions, topics, organizations, times, carrier_references, states)
+            WITH ORDINALITY AS e (append_number, id, version, topic, organization_id, recorded_at, reference, state, place)
+        WHERE ledger_submission(e.append_number, last_appends) <> ALL (failed);
+        UPDATE idempotency_keys i SET position = base + (
+            SELECT count(*) FROM unnest(append_numbers) AS a (append_number)
+            WHERE a.append_number <= last_appends[k.submission + 1]
+        )
+        FROM unnest(key_submissions, key_organizations, keys) AS k (submission, organization_id, key)
+        WHERE i.organization_id = k.organization_id AND i.key = k.key AND k.submission = ANY (stored_keys);
+    END IF;
+
+    refused := ledger_store(
+        base, append_numbers, ids, versions, topics, organizations, times, carrier_references, states
+    );
+
+    IF cardinality(consent_appends) > 0 THEN
+        WITH changes AS (
+            SELECT e.id AS consent_id, c.scope, e.organization_id, e.version, e.position, c.is_suppressed
+            FROM unnest(consent_appends, consent_versions, consent_scopes, consent_suppressed)
+                AS c (append_number, version, scope, is_suppressed)
+            JOIN (
+                SELECT s.*, base + row_number() OVER (ORDER BY s.place) AS position
+                FROM unnest(append_numbers, ids, versions, organizations)
+                    WITH ORDINALITY AS s (append_number, id, version, organization_id, place)
+                WHERE s.append_number <> ALL (coalesce(refused, '{}'))
+            ) e ON e.append_number = c.append_number AND e.version = c.version
+        ), ended AS (
+            DELETE FROM suppressions s USING changes c
+            WHERE s.consent_id = c.consent_id AND s.scope = c.scope AND NOT c.is_suppressed
+        )
+        INSERT INTO suppressions AS kept (consent_id, scope, organization_id, version, position)
+        SELECT consent_id, scope, organization_id, version, position FROM changes WHERE is_suppressed
+        ON CONFLICT (consent_id, scope) DO UPDATE SET version = excluded.version, position = excluded.position;
+    END IF;
+    -- One wake-up per group; only a hint, readers poll as well.
+    PERFORM pg_notify('ledger_events', '');
+END
+$function$;
+
+-- Which submission an append belongs to: the first whose last append is not before it.
+CREATE FUNCTION ledger_submission(append_number int, last_appends int[]) RETURNS int
+LANGUAGE sql IMMUTABLE AS $function$
+    SELECT min(l.place)::int - 1 FROM unnest(last_appends) WITH ORDINALITY AS l (last_append, place)
+    WHERE l.last_append >= append_number
+$function$;
