@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from smsledger.domain.consent import POOL, SUPPRESSED_CODE, SUPPRESSED_REASON, consent_id
+from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON, consent_id, sender_scope
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.message import Blocked, Queued
 from smsledger.domain.phone_number import PhoneNumber
@@ -20,7 +20,7 @@ from smsledger.domain.sender import choose_sender
 
 from .clock import Clock
 from .directory import ApiKey, Organization, Sender, Template
-from .ports import Append, Appended, Appender, Guard, Once, RecipientsSuppressed
+from .ports import Append, Appended, Appender, Guard, Once, RecipientsSuppressed, VersionConflict
 
 TAG_CHARACTERS_MAX = 255
 METADATA_BYTES_MAX = 4_096
@@ -138,7 +138,8 @@ class Accept:
 
         Who is suppressed is known at the commit only, under its lock: then nothing is stored, and decided anew.
         """
-        while True:
+        stored: Sequence[Appended | VersionConflict] | None = None
+        while stored is None:  # each turn blocks one more of them
             appends = [_appended(organization_id, draft) for draft in drafts]
             once = once_for(results) if once_for is not None else None
             try:
@@ -148,8 +149,6 @@ class Accept:
                     draft = drafts[number]
                     draft.blocked = True
                     results[draft.place] = Accepted(draft.message_id, draft.queued.at, 0, blocked=True)
-            else:
-                break
         for draft, result in zip(drafts, stored, strict=True):
             results[draft.place] = (
                 Accepted(draft.message_id, draft.queued.at, result.position, draft.blocked)
@@ -189,8 +188,10 @@ class Accept:
             metadata=command.metadata or {},
             key_id=key.key_id,
         )
-        scope = POOL if sender.pooled else sender.sender
-        return queued, Guard(consent_id(organization.organization_id, number.e164), scope)
+        return queued, Guard(
+            consent_id(organization.organization_id, number.e164),
+            sender_scope(sender.sender, pooled=sender.pooled),
+        )
 
     def _check(self, command: SendCommand) -> None:
         if command.tag is not None and not 0 < len(command.tag) <= TAG_CHARACTERS_MAX:

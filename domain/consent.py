@@ -122,7 +122,9 @@ def sender_scope(sender: str, *, pooled: bool) -> str:
 
 def evolve(state: Consent, event: Event) -> Consent:
     """The state after one more event. Raises CorruptConsent for an event of another aggregate."""
-    others = {scope: one for scope, one in state.suppressions.items() if scope != getattr(event, "scope", None)}
+    others = {
+        scope: one for scope, one in state.suppressions.items() if scope != getattr(event, "scope", None)
+    }
     if isinstance(event, Suppressed):
         others[event.scope] = event
     elif not isinstance(event, Restored):
