@@ -13,7 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from psycopg_pool import PoolTimeout
 
-from smsledger.application import accept, directory, ledger, ports
+from smsledger.application import accept, directory, idempotency, ledger, ports
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.ids import InvalidMessageId
 from smsledger.domain.phone_number import InvalidPhoneNumber
@@ -23,6 +23,8 @@ from smsledger.projections.page_cursor import InvalidCursor
 log = structlog.get_logger(__name__)
 
 OK = 0
+SUPPRESSED = 1006
+"""`errorCode` of a message that was recorded as BLOCKED; not an error of the request."""
 PATH_SHOWN_MAX = 100
 """Characters of an unknown path that are said back."""
 ITEM_INVALID = 1000
@@ -92,6 +94,8 @@ ERRORS: dict[type[LedgerError], ErrorKind] = {
     MessageNotFound: ErrorKind(404, "MESSAGE_NOT_FOUND"),
     InvalidMessageId: ErrorKind(404, "MESSAGE_NOT_FOUND"),
     ledger.MessageMissing: ErrorKind(404, "MESSAGE_NOT_FOUND"),
+    idempotency.KeyInFlight: ErrorKind(409, "IDEMPOTENCY_KEY_IN_USE", retry_after_s=1),
+    idempotency.KeyReused: ErrorKind(422, "IDEMPOTENCY_KEY_REUSED"),
     ports.LedgerBusy: ErrorKind(503, "LEDGER_BUSY", retry_after_s=1),
     ports.LedgerUnavailable: ErrorKind(503, "LEDGER_UNAVAILABLE", retry_after_s=1),
     ProjectionBehind: ErrorKind(503, "PROJECTION_BEHIND", retry_after_s=1),

@@ -20,6 +20,7 @@ from .services import Services
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 POSITION = b"ledger-position"
+REPLAYED = b"idempotency-replayed"
 _CONTENT_TYPE = (b"content-type", b"application/json")
 
 
@@ -28,6 +29,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     body: bytes
     position: int | None
+    replayed: bool = False
+    """It was given before, to a request with the same Idempotency-Key."""
 
 
 PostHandler: TypeAlias = Callable[[Services, Headers, bytes], Awaitable[Answer]]
@@ -107,5 +110,7 @@ async def _send(send: Send, answer: Answer) -> None:
     headers = [_CONTENT_TYPE, (b"content-length", str(len(answer.body)).encode())]
     if answer.position is not None:
         headers.append((POSITION, str(answer.position).encode()))
+    if answer.replayed:
+        headers.append((REPLAYED, b"true"))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": False})

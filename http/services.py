@@ -9,6 +9,7 @@ from litestar.connection import ASGIConnection
 from smsledger.application.accept import Accept
 from smsledger.application.clock import Clock
 from smsledger.application.directory import Directory
+from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ports import EventReader
 from smsledger.projections.position_watch import LendConnection, PositionWatch
 
@@ -18,6 +19,7 @@ class Services(msgspec.Struct, frozen=True):
 
     directory: Directory
     accept: Accept
+    repeatable: RepeatableRequests
     reader: EventReader
     read_connection: LendConnection
     """Lends a connection for the queries of the read models."""

@@ -1,12 +1,14 @@
 """The SMS API of the first seed: send, batch, get, events, list. Reads, calls a use case, renders; nothing else."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
 
 from smsledger.application import cloud_events
-from smsledger.application.accept import Accepted
+from smsledger.application.accept import Accepted, Result
+from smsledger.application.idempotency import Given, OnceFor
 from smsledger.application.ledger import MessageMissing
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.message import fold
@@ -14,7 +16,8 @@ from smsledger.projections.messages import list_messages
 
 from .auth import require_key
 from .errors import MessageNotFound, ProjectionBehind
-from .fast_lane import POSITION, Answer, Headers
+from .fast_lane import POSITION, REPLAYED, Answer, Headers
+from .idempotency import fingerprint, idempotency_key
 from .openapi import BatchOperation, EventsOperation, ListOperation, MessageOperation, SendOperation
 from .parameters import decode_batch, decode_send, list_page, message_id_of, wanted_position
 from .services import Services, services_of
@@ -50,13 +53,26 @@ async def send_sms(request: AnyRequest) -> Response[SendResult]:
 async def send(services: Services, headers: Headers, body: bytes) -> Answer:
     """`POST /v1/sms`."""
     key = await require_key(headers, services)
+    repeated = idempotency_key(headers)
     command = decode_send(body)
     organization = await services.directory.organization(key.organization_id)
-    (result,) = await services.accept.accept(organization, key, (command,))
-    if isinstance(result, LedgerError):
-        raise result
-    answer = render_result(command.to, timestamp(result.at) or "", result)
-    return Answer(_encode(answer), result.position)
+
+    def render(results: Sequence[Result]) -> bytes:
+        (result,) = results
+        if isinstance(result, LedgerError):
+            raise result
+        return _encode(render_result(command.to, timestamp(result.at) or "", result))
+
+    async def work(once_for: OnceFor | None) -> Given:
+        results = await services.accept.accept(
+            organization, key, (command,), once_for and (lambda found: once_for(render(found)))
+        )
+        return Given(render(results), _last_position(results))
+
+    if repeated is None:
+        return _answer(await work(None))
+    asked = fingerprint("/v1/sms", body)
+    return _answer(await services.repeatable.run(key.organization_id, repeated, asked, work))
 
 
 @post(
@@ -75,13 +91,36 @@ async def send_batch(request: AnyRequest) -> Response[list[SendResult]]:
 async def send_many(services: Services, headers: Headers, body: bytes) -> Answer:
     """`POST /v1/sms/batch`."""
     key = await require_key(headers, services)
+    repeated = idempotency_key(headers)
     items = decode_batch(body)
     organization = await services.directory.organization(key.organization_id)
-    results = await services.accept.accept(organization, key, [command for _, command in items])
-    accepted = [result for result in results if isinstance(result, Accepted)]
-    at = timestamp(accepted[0].at if accepted else services.clock()) or ""
-    answers = [render_result(to, at, result) for (to, _), result in zip(items, results, strict=True)]
-    return Answer(_encode(answers), max((result.position for result in accepted), default=None))
+    commands = [command for _, command in items]
+
+    def render(results: Sequence[Result]) -> bytes:
+        accepted = next((result for result in results if isinstance(result, Accepted)), None)
+        at = timestamp(accepted.at if accepted else services.clock()) or ""
+        return _encode(
+            [render_result(to, at, result) for (to, _), result in zip(items, results, strict=True)]
+        )
+
+    async def work(once_for: OnceFor | None) -> Given:
+        results = await services.accept.accept(
+            organization, key, commands, once_for and (lambda found: once_for(render(found)))
+        )
+        return Given(render(results), _last_position(results))
+
+    if repeated is None:
+        return _answer(await work(None))
+    asked = fingerprint("/v1/sms/batch", body)
+    return _answer(await services.repeatable.run(key.organization_id, repeated, asked, work))
+
+
+def _last_position(results: Sequence[Result]) -> int | None:
+    return max((result.position for result in results if isinstance(result, Accepted)), default=None)
+
+
+def _answer(given: Given) -> Answer:
+    return Answer(given.answer, given.position, given.replayed)
 
 
 @get(
@@ -163,6 +202,8 @@ async def _wait_for_position(request: AnyRequest, services: Services) -> int:
 
 def _respond(answer: Answer) -> Response[Any]:
     headers = {} if answer.position is None else {POSITION.decode(): str(answer.position)}
+    if answer.replayed:
+        headers[REPLAYED.decode()] = "true"
     return Response(answer.body, media_type="application/json", headers=headers)
 
 

@@ -16,7 +16,7 @@ from smsledger.domain.message import Message
 from smsledger.domain.status import Direction
 from smsledger.projections.messages import MessageRow
 
-from .errors import OK, kind_of, message_of
+from .errors import OK, SUPPRESSED, kind_of, message_of
 
 
 class SendSms(SendCommand, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -109,7 +109,8 @@ def timestamp(moment: datetime | None) -> str | None:
 def render_result(to: str, at: str, result: Accepted | LedgerError) -> SendResult:
     """What became of one send."""
     if isinstance(result, Accepted):
-        return SendResult(to, at, render_message_id(result.message_id), OK, "OK")
+        number, text = (SUPPRESSED, "recipient opted out (suppressed)") if result.blocked else (OK, "OK")
+        return SendResult(to, at, render_message_id(result.message_id), number, text)
     return SendResult(to, at, None, kind_of(result).number or OK, message_of(result))
 
 

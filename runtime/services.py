@@ -32,9 +32,11 @@ from smsledger.adapters.postgres.loop_reports import PostgresLoopReports
 from smsledger.adapters.postgres.migrate import require_current
 from smsledger.adapters.postgres.parked_receipts import PostgresParkedReceipts
 from smsledger.adapters.postgres.status import read_status
+from smsledger.adapters.postgres.used_keys import PostgresUsedKeys
 from smsledger.application.accept import Accept
 from smsledger.application.clock import system_clock
 from smsledger.application.dispatch import Dispatcher, DispatchLimits
+from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ledger import MessageLedger
 from smsledger.application.publish import Publisher
 from smsledger.application.receipts import ReceiptIntake
@@ -97,6 +99,7 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             directory=directory,
             accept=Accept(appender, numbers, uuid_utils.compat.uuid7, system_clock),
+            repeatable=RepeatableRequests(PostgresUsedKeys(pool)),
             reader=reader,
             read_connection=pool.connection,
             watch=watch,
@@ -202,6 +205,7 @@ async def _dispatcher(
         dispatching,
         _loop(receipts, settings, pool, exclusive=True),
         _loop(watchdog, settings, pool, exclusive=True),
+        _loop(PostgresUsedKeys(pool), settings, pool, exclusive=True),
     ]
 
 

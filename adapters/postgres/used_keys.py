@@ -1,5 +1,6 @@
 """The idempotency keys that `ledger_append()` stored, read back and, after their time, forgotten."""
 
+import time
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -7,6 +8,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from smsledger.application.ports import UsedKey
 
+LOOK_S = 60.0
 FORGOTTEN_MAX = 5_000
 """Keys deleted in one statement."""
 
@@ -30,6 +32,7 @@ class PostgresUsedKeys:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
+        self._next_look = 0.0
 
     async def find(self, organization_id: str, key: str) -> UsedKey | None:
         """See the port."""
@@ -38,6 +41,12 @@ class PostgresUsedKeys:
         return None if row is None else UsedKey(*row)
 
     async def step(self) -> int:
-        """Forget some keys whose time is over; how many."""
+        """Forget some keys whose time is over, at most every `LOOK_S` seconds once there are none; how many."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return 0
         async with self._pool.connection() as conn:
-            return (await conn.execute(_FORGET, [FORGOTTEN_MAX])).rowcount
+            forgotten = (await conn.execute(_FORGET, [FORGOTTEN_MAX])).rowcount
+        if forgotten == 0:
+            self._next_look = now + LOOK_S
+        return forgotten
