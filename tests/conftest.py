@@ -25,6 +25,8 @@ settings.load_profile("smsledger")
 
 
 EMPTIED = (
+    "suppressions",
+    "idempotency_keys",
     *("ledger_events", "cursors", "loops", "parked_events", "parked_receipts"),
     *("senders", "template_approvals", "template_versions", "templates", "api_keys", "organizations"),
 )
