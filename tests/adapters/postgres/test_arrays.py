@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsledger.adapters.postgres.arrays import (
+    BoolArray,
     ByteaArray,
     Int4Array,
     Int8Array,
@@ -48,6 +49,11 @@ def test_int4(conn: psycopg.Connection[Any], values: list[int]) -> None:
 @given(values=st.lists(st.integers(-(2**63), 2**63 - 1)))
 def test_int8(conn: psycopg.Connection[Any], values: list[int]) -> None:
     assert through_postgres(conn, Int8Array.of(values)) == values
+
+
+@given(values=st.lists(st.booleans()))
+def test_bool(conn: psycopg.Connection[Any], values: list[bool]) -> None:
+    assert through_postgres(conn, BoolArray.of(values)) == values
 
 
 @given(values=st.lists(st.uuids()))

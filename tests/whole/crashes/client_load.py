@@ -1,6 +1,7 @@
 """A constant load of sends over HTTP, and a note of every request: what was asked for, and what was answered.
 
-An error or a lost connection is allowed to a client, a wrong answer is not: those are kept in `wrong`.
+An error or a lost connection is allowed to a client, a wrong answer is not: those are kept in `wrong`. Every second
+request carries an idempotency key and is repeated until it is answered: whatever crashed meanwhile, it acts once.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ from .scripted_numbers import SCRIPTED, SLOW_SCRIPTS
 BATCH_ITEMS = 10
 QUICK_SCRIPTS = [recipient for recipient in SCRIPTED if recipient not in SLOW_SCRIPTS]
 ANSWER_S_MAX = 45.0
+REPEATS_MAX = 100
+REPEAT_S = 0.2
+IN_USE = "IDEMPOTENCY_KEY_IN_USE"
 UNAVAILABLE = {"LEDGER_UNAVAILABLE", "LEDGER_BUSY"}
 
 
@@ -31,6 +35,8 @@ class Requests:
         """Codes of 503 answers."""
         self.lost = 0
         """Requests that ended without an answer."""
+        self.repeated = 0
+        """Tries of keyed requests that were not answered."""
         self._numbers = itertools.count(1)
 
     def new(self) -> str:
@@ -50,7 +56,7 @@ class Client:
     async def send(self, recipient: str = "") -> str | None:
         """Ask for one message; its id where it was answered."""
         value = self._requests.new()
-        body = await self._post("/v1/sms", _item(value, recipient))
+        body = await self._post("/v1/sms", _item(value, recipient), value)
         if body is not None:
             self._note(value, body)
         return self._requests.answered.get(value)
@@ -58,7 +64,7 @@ class Client:
     async def send_batch(self) -> None:
         """Ask for several messages at once."""
         values = [self._requests.new() for _ in range(BATCH_ITEMS)]
-        body = await self._post("/v1/sms/batch", [_item(value) for value in values])
+        body = await self._post("/v1/sms/batch", [_item(value) for value in values], values[0])
         if body is None:
             return
         if not isinstance(body, list) or len(body) != len(values):
@@ -67,9 +73,21 @@ class Client:
         for value, result in zip(values, body, strict=True):
             self._note(value, result)
 
-    async def _post(self, path: str, content: Any) -> Any:
+    async def _post(self, path: str, content: Any, value: str) -> Any:
+        if int(value[1:]) % 2:
+            return await self._try(path, content, {})
+        for _ in range(REPEATS_MAX):
+            body = await self._try(path, content, {"Idempotency-Key": value})
+            if body is not None:
+                return body
+            self._requests.repeated += 1
+            await asyncio.sleep(REPEAT_S)
+        self._requests.wrong.append(f"{path} was not answered in {REPEATS_MAX} tries")
+        return None
+
+    async def _try(self, path: str, content: Any, headers: dict[str, str]) -> Any:
         try:
-            answer = await self._http.post(path, json=content)
+            answer = await self._http.post(path, json=content, headers=headers)
         except httpx.TransportError as error:
             self._requests.lost += 1
             if isinstance(error, httpx.TimeoutException):
@@ -80,7 +98,7 @@ class Client:
         code = answer.json()["error"]["code"]
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and code in UNAVAILABLE:
             self._requests.refusals.append(code)
-        else:
+        elif not (headers and code == IN_USE):
             self._requests.wrong.append(f"{path} was answered {answer.status_code} {answer.text}")
         return None
 
