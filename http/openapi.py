@@ -24,12 +24,13 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
-from smsledger.application import accept, ports
+from smsledger.application import accept, idempotency, ports
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.status import Direction, Status
 
 from . import examples
 from .errors import ERRORS, Forbidden, MessageNotFound, Unauthorized, error_body
+from .idempotency import KEY_CHARACTERS_MAX
 
 _STRING, _INTEGER, _OBJECT, _ARRAY = (
     OpenAPIType.STRING,
@@ -100,11 +101,25 @@ _POSITION_HEADER = OpenAPIHeader(
 )
 _RETRY_HEADER = OpenAPIHeader(schema=Schema(type=_INTEGER), description="Seconds to wait")
 
+_REPLAYED_HEADER = OpenAPIHeader(
+    schema=Schema(type=_STRING, enum=["true"]),
+    description="The answer was given before, to a request with the same Idempotency-Key",
+)
+_IDEMPOTENCY_KEY = Parameter(
+    name="Idempotency-Key",
+    param_in="header",
+    schema=Schema(type=_STRING, min_length=1, max_length=KEY_CHARACTERS_MAX, pattern=r"^[\x21-\x7e]+$"),
+    required=False,
+    description="Your own name for this request: for 24 hours, a repeat of it is given the same answer and sends nothing",
+)
+
 _FAULTS: dict[int, LedgerError] = {
     400: accept.InvalidField(field="tag", problem=f"expected 1 to {accept.TAG_CHARACTERS_MAX} characters"),
     401: Unauthorized(),
     403: Forbidden(kind="WEBHOOK"),
     404: MessageNotFound(),
+    409: idempotency.KeyInFlight(),
+    422: idempotency.KeyReused(),
     503: ports.LedgerUnavailable(reason="it does not answer"),
 }
 """An example for each status that the table of errors has."""
@@ -123,7 +138,7 @@ def _error_responses() -> dict[str, OpenAPIResponse | Reference]:
     }
     for status, error in _FAULTS.items():
         codes = dict.fromkeys(kind.code for kind in ERRORS.values() if kind.status == status)
-        headers = {"Retry-After": _RETRY_HEADER} if status == 503 else {}
+        headers = {"Retry-After": _RETRY_HEADER} if status in (409, 503) else {}
         example = msgspec.to_builtins(error_body(error))
         responses[f"Error{status}"] = _response(_ERROR_SCHEMA, example, " or ".join(codes), headers)
     return responses
@@ -156,6 +171,7 @@ class SmsOperation(Operation):
 
     answer: ClassVar[Any]
     answer_description: ClassVar[str]
+    answer_headers: ClassVar[dict[str, OpenAPIHeader]] = {}
     faults: ClassVar[tuple[int, ...]] = (400, 401, 403, 404, 413, 503)
 
     def __post_init__(self) -> None:
@@ -163,7 +179,8 @@ class SmsOperation(Operation):
         made = (self.responses or {}).get("200")
         content = made.content if isinstance(made, OpenAPIResponse) else None
         schema = content[_JSON].schema if content and _JSON in content else None
-        good = _response(schema, self.answer, self.answer_description, {"Ledger-Position": _POSITION_HEADER})
+        headers = {"Ledger-Position": _POSITION_HEADER} | self.answer_headers
+        good = _response(schema, self.answer, self.answer_description, headers)
         self.responses = {"200": good}
         for status in self.faults:
             self.responses[str(status)] = Reference(ref=f"#/components/responses/Error{status}")
@@ -174,11 +191,14 @@ class SendOperation(SmsOperation):
     """`POST /v1/sms`."""
 
     answer = examples.RESULT
-    answer_description = "The message is durable"
+    answer_description = "The message is durable; with errorCode 1006 it is recorded as BLOCKED, and not sent"
+    answer_headers: ClassVar[dict[str, OpenAPIHeader]] = {"Idempotency-Replayed": _REPLAYED_HEADER}
+    faults = (400, 401, 403, 404, 409, 413, 422, 503)
 
     def __post_init__(self) -> None:
         """Describe the body."""
         super().__post_init__()
+        self.parameters = [_IDEMPOTENCY_KEY]
         self.request_body = _body(_SEND_SCHEMA, examples.SEND, "One message")
 
 
@@ -187,12 +207,14 @@ class BatchOperation(SmsOperation):
     """`POST /v1/sms/batch`."""
 
     answer = examples.RESULTS
-    answer_description = "What became of each message, in the order sent; those with errorCode 0 are durable"
-    faults = (400, 401, 403, 413, 503)
+    answer_description = "What became of each message, in the order sent; those with a messageId are durable"
+    answer_headers: ClassVar[dict[str, OpenAPIHeader]] = {"Idempotency-Replayed": _REPLAYED_HEADER}
+    faults = (400, 401, 403, 409, 413, 422, 503)
 
     def __post_init__(self) -> None:
         """Describe the body."""
         super().__post_init__()
+        self.parameters = [_IDEMPOTENCY_KEY]
         schema = Schema(type=_ARRAY, items=_SEND_SCHEMA, min_items=1, max_items=500)
         self.request_body = _body(schema, examples.BATCH, "1 to 500 messages")
 
