@@ -50,7 +50,7 @@ class LiquidTemplate:
     def render(self, model: Mapping[str, Any]) -> str:
         """See CompiledTemplate."""
         try:
-            return self._template.render(model)  # not as keywords: a variable may be called `self`
+            return self._template.render(_without_nulls(model))  # not as keywords: one may be called `self`
         except UndefinedError as error:
             named = _UNDEFINED_NAME.search(str(error))
             raise MissingVariable(variable=named.group(1) if named else _first_line(error)) from None
@@ -107,6 +107,18 @@ def compile_template(source: str) -> CompiledTemplate:
     if _ANY_MARKUP.search(rest) or names & _LITERALS:
         return LiquidTemplate(source)
     return PlainTemplate(source)
+
+
+def _without_nulls(value: Any) -> Any:
+    """`value` without what is null in its objects: to a template, null is a variable that was not given.
+
+    Liquid would write nothing in its place, and "Your code is " would be sent.
+    """
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value]
+    return value
 
 
 def _first_line(error: LiquidError) -> str:

@@ -15,7 +15,7 @@ from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON, consent
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.message import Blocked, Queued
 from smsledger.domain.phone_number import PhoneNumber
-from smsledger.domain.segments import count_segments
+from smsledger.domain.segments import Segments, count_segments
 from smsledger.domain.sender import choose_sender
 
 from .clock import Clock
@@ -38,6 +38,7 @@ TOO_DEEP = f"at most {DATA_LEVELS_MAX} objects and arrays within each other"
 
 # The escape \u0000, and not a backslash in front of such digits.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_encode = msgspec.json.Encoder().encode
 
 
 class SendCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -45,7 +46,8 @@ class SendCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     to: str
     template_alias: str | None = None
-    template_id: int | None = None
+    template_id: int | float | None = None
+    """A number of JSON: 7.0 is 7 (RFC 8259, section 6, leaves the difference to programs)."""
     template_model: dict[str, Any] | None = None
     tag: str | None = None
     metadata: dict[str, Any] | None = None
@@ -85,6 +87,36 @@ class NumberReader(Protocol):
         ...
 
 
+class Prepared(msgspec.Struct, frozen=True, gc=False):
+    """A message as it would be sent: checked, rendered and counted, with its sender chosen."""
+
+    number: PhoneNumber
+    template: Template
+    sender: Sender
+    sender_reason: str
+    body: str
+    segments: Segments
+
+
+def prepare(organization: Organization, command: SendCommand, numbers: NumberReader) -> Prepared:
+    """What would be sent for `command`. The one way to it, for accepting and for previews.
+
+    Raises InvalidField, InvalidPhoneNumber, TemplateNotFound, TemplateNotApproved, NoPoolNumber, MissingVariable,
+    TemplateFailed and BodyLength.
+    """
+    _check(command)
+    number = numbers.parse(command.to)
+    template = _template(organization, command)
+    sender, why = _sender(organization, number)
+    body = template.compiled.render(command.template_model or {})
+    if "\x00" in body:  # by a filter of the template
+        raise InvalidField(field="templateModel", problem=NUL_REFUSED)
+    segments = count_segments(body)
+    if not 1 <= segments.count <= SEGMENTS_MAX or not body:
+        raise BodyLength(segments=segments.count if body else 0, segments_max=SEGMENTS_MAX)
+    return Prepared(number, template, sender, why, body, segments)
+
+
 class Accept:
     """Accepts messages for an organization."""
 
@@ -95,7 +127,6 @@ class Accept:
         self._numbers = numbers
         self._new_id = new_id
         self._clock = clock
-        self._encode = msgspec.json.Encoder().encode
 
     async def accept(
         self,
@@ -159,31 +190,22 @@ class Accept:
     def _decide(
         self, organization: Organization, key: ApiKey, command: SendCommand, at: datetime
     ) -> tuple[Queued, Guard]:
-        self._check(command)
-        number = self._numbers.parse(command.to)
-        template = _template(organization, command)
-        sender, why = _sender(organization, number)
-        model = command.template_model or {}
-        body = template.compiled.render(model)
-        if "\x00" in body:  # by a filter of the template
-            raise InvalidField(field="templateModel", problem=NUL_REFUSED)
-        segments = count_segments(body)
-        if not 1 <= segments.count <= SEGMENTS_MAX or not body:
-            raise BodyLength(segments=segments.count if body else 0, segments_max=SEGMENTS_MAX)
+        prepared = prepare(organization, command, self._numbers)
+        number, sender = prepared.number, prepared.sender
         queued = Queued(
             at=at,
             organization_id=organization.organization_id,
             sender=sender.sender,
-            sender_reason=why,
+            sender_reason=prepared.sender_reason,
             recipient=number.e164,
             country=number.country,
-            body=body,
-            encoding=segments.encoding,
-            segments=segments.count,
-            template_id=template.template_id,
-            template_version=template.version,
+            body=prepared.body,
+            encoding=prepared.segments.encoding,
+            segments=prepared.segments.count,
+            template_id=prepared.template.template_id,
+            template_version=prepared.template.version,
             template_alias=command.template_alias,
-            template_model=model,
+            template_model=command.template_model or {},
             tag=command.tag,
             metadata=command.metadata or {},
             key_id=key.key_id,
@@ -193,29 +215,31 @@ class Accept:
             sender_scope(sender.sender, pooled=sender.pooled),
         )
 
-    def _check(self, command: SendCommand) -> None:
-        if command.tag is not None and not 0 < len(command.tag) <= TAG_CHARACTERS_MAX:
-            raise InvalidField(field="tag", problem=f"expected 1 to {TAG_CHARACTERS_MAX} characters")
-        if command.tag is not None and "\x00" in command.tag:
-            raise InvalidField(field="tag", problem=NUL_REFUSED)
-        if command.metadata:
-            self._check_data("metadata", command.metadata, METADATA_BYTES_MAX)
-        if command.template_model:
-            self._check_data("templateModel", command.template_model, MODEL_BYTES_MAX)
 
-    def _check_data(self, field: str, data: dict[str, Any], bytes_max: int) -> None:
-        """Whether `data` can be stored, and read again by everybody."""
-        try:
-            encoded = self._encode(data)
-        except RecursionError:
-            raise InvalidField(field=field, problem=TOO_DEEP) from None
-        if len(encoded) > bytes_max:
-            raise InvalidField(field=field, problem=f"at most {bytes_max} bytes as JSON")
-        if b"\\u0000" in encoded and _NUL.search(encoded):
-            raise InvalidField(field=field, problem=NUL_REFUSED)
-        # Brackets are quick to count, and most data has few.
-        if encoded.count(b"{") + encoded.count(b"[") > DATA_LEVELS_MAX and _levels(data) > DATA_LEVELS_MAX:
-            raise InvalidField(field=field, problem=TOO_DEEP)
+def _check(command: SendCommand) -> None:
+    if command.tag is not None and not 0 < len(command.tag) <= TAG_CHARACTERS_MAX:
+        raise InvalidField(field="tag", problem=f"expected 1 to {TAG_CHARACTERS_MAX} characters")
+    if command.tag is not None and "\x00" in command.tag:
+        raise InvalidField(field="tag", problem=NUL_REFUSED)
+    if command.metadata:
+        _check_data("metadata", command.metadata, METADATA_BYTES_MAX)
+    if command.template_model:
+        _check_data("templateModel", command.template_model, MODEL_BYTES_MAX)
+
+
+def _check_data(field: str, data: dict[str, Any], bytes_max: int) -> None:
+    """Whether `data` can be stored, and read again by everybody."""
+    try:
+        encoded = _encode(data)
+    except RecursionError:
+        raise InvalidField(field=field, problem=TOO_DEEP) from None
+    if len(encoded) > bytes_max:
+        raise InvalidField(field=field, problem=f"at most {bytes_max} bytes as JSON")
+    if b"\\u0000" in encoded and _NUL.search(encoded):
+        raise InvalidField(field=field, problem=NUL_REFUSED)
+    # Brackets are quick to count, and most data has few.
+    if encoded.count(b"{") + encoded.count(b"[") > DATA_LEVELS_MAX and _levels(data) > DATA_LEVELS_MAX:
+        raise InvalidField(field=field, problem=TOO_DEEP)
 
 
 def _appended(organization_id: str, draft: _Draft) -> Append:
@@ -241,12 +265,18 @@ def _template(organization: Organization, command: SendCommand) -> Template:
     if command.template_alias is not None:
         template = organization.templates_by_alias.get(command.template_alias)
     else:
-        template = organization.templates_by_id.get(command.template_id or 0)
+        template = organization.templates_by_id.get(_whole(command.template_id or 0))
     if template is None:
         raise TemplateNotFound(template=_asked_for(command))
     if not template.approved:
         raise TemplateNotApproved(template=_asked_for(command))
     return template
+
+
+def _whole(template_id: float) -> int:
+    if template_id != template_id // 1:
+        raise InvalidField(field="templateId", problem="expected a whole number")
+    return int(template_id)
 
 
 def _asked_for(command: SendCommand) -> str:

@@ -34,7 +34,7 @@ class CompiledTemplate(Protocol):
     """A template's body, ready to be rendered."""
 
     def render(self, model: Mapping[str, Any]) -> str:
-        """The body for these variables. Raises MissingVariable and TemplateFailed."""
+        """The body for these variables; one that is null is missing. Raises MissingVariable and TemplateFailed."""
         ...
 
 

@@ -79,6 +79,23 @@ def count_segments(body: str) -> Segments:
     return _count_ucs_2(body)
 
 
+class ForcingCharacter(msgspec.Struct, frozen=True, gc=False):
+    """A character that GSM-7 cannot carry, and the place where it first stands, in code points from 0."""
+
+    character: str
+    index: int
+
+    @property
+    def code_point(self) -> str:
+        """As Unicode writes it: `U+2019`."""
+        return f"U+{ord(self.character):04X}"
+
+
+def forcing_characters(body: str) -> tuple[ForcingCharacter, ...]:
+    """The characters that make `body` UCS-2, each once, in order; empty where it is GSM-7. Never raises."""
+    return tuple(ForcingCharacter(one, body.index(one)) for one in count_segments(body).forcing)
+
+
 def _count_gsm_7(body: str) -> Segments:
     septets = _with_escapes(_ESCAPE + r"\1", body)
 

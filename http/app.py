@@ -9,7 +9,7 @@ from litestar.datastructures import State
 
 from smsledger.domain.ids import OUTBOUND_PREFIX
 
-from . import docs_page, health, sms
+from . import docs_page, health, preview, sms
 from .errors import HANDLERS
 from .fast_lane import FastLane
 from .openapi import openapi_config
@@ -28,7 +28,11 @@ def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> F
             yield
 
     app = Litestar(
-        route_handlers=[Router("/v1", route_handlers=sms.HANDLERS), *health.HANDLERS, *docs_page.HANDLERS],
+        route_handlers=[
+            Router("/v1", route_handlers=[*sms.HANDLERS, *preview.HANDLERS]),
+            *health.HANDLERS,
+            *docs_page.HANDLERS,
+        ],
         lifespan=[lifespan],
         state=State(),
         logging_config=None,  # each process configures its logging once, before the application is made

@@ -81,7 +81,7 @@ ERRORS: dict[type[LedgerError], ErrorKind] = {
     accept.BodyLength: ErrorKind(400, "INVALID_REQUEST", ITEM_INVALID),
     directory.MissingVariable: ErrorKind(400, "INVALID_REQUEST", ITEM_INVALID),
     directory.TemplateFailed: ErrorKind(400, "INVALID_REQUEST", ITEM_INVALID),
-    InvalidCursor: ErrorKind(400, "INVALID_REQUEST"),
+    InvalidCursor: ErrorKind(400, "INVALID_REQUEST", field="cursor"),
     InvalidPage: ErrorKind(400, "INVALID_REQUEST"),
     InvalidPhoneNumber: ErrorKind(400, "INVALID_REQUEST", 1001, field="to"),
     accept.TemplateNotFound: ErrorKind(404, "TEMPLATE_NOT_FOUND", 1002),

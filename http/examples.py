@@ -73,6 +73,39 @@ MESSAGE: dict[str, Any] = {
         {"eventType": "DELIVERED", "timestamp": _DELIVERED_AT},
     ],
 }
+INBOUND: dict[str, Any] = {
+    "totalCount": 1,
+    "messages": [
+        {
+            "messageId": "sms_inb_01hk2g2qg0e45bavdxkn2xkbtr",
+            "providerMessageId": "SM12345",
+            "from": "+14155551234",
+            "to": "+18005551234",
+            "body": "Thanks for the update!",
+            "receivedAt": "2024-01-01T12:30:00.000Z",
+        }
+    ],
+    "nextCursor": None,
+}
+PREVIEW_SEND: dict[str, Any] = {
+    "to": "+14155551234",
+    "templateAlias": "order-confirmation",
+    "templateModel": {"name": "O\u2019Brien", "order_id": "A-1042", "total": "$59.90"},
+}
+PREVIEW: dict[str, Any] = {
+    "to": "+14155551234",
+    "from": "+18005551234",
+    "fromReason": "pool number for US",
+    "country": "US",
+    "body": "Hi O\u2019Brien, your order A-1042 is confirmed. Total: $59.90.",
+    "encoding": "UCS_2",
+    "segments": 1,
+    "forcingCharacters": [{"character": "\u2019", "codePoint": "U+2019", "index": 4}],
+    "templateId": 2,
+    "templateVersion": 1,
+    "blocked": False,
+    "blockedReason": None,
+}
 EVENTS: dict[str, Any] = {
     "messageId": MESSAGE_ID,
     "events": [

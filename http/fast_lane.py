@@ -12,7 +12,7 @@ from litestar import Litestar, Request
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from .errors import answer_error
 from .services import Services
@@ -59,7 +59,11 @@ class FastLane:
         """Answer a hot request, or hand it on."""
         hot = self._hot(scope, receive) if scope["type"] == ScopeType.HTTP else None
         if hot is None:
-            await self._app(scope, receive, send)
+            if scope["type"] == ScopeType.HTTP and scope["method"] == "HEAD":
+                # As GET, without the body (RFC 9110, section 9.3.2).
+                await self._app({**scope, "method": "GET"}, receive, _without_body(send))
+            else:
+                await self._app(scope, receive, send)
             return
         try:
             answer = await hot
@@ -104,6 +108,15 @@ class FastLane:
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {"type": message["type"], "body": b"", "more_body": message.get("more_body", False)}
+        await send(message)
+
+    return send_head
 
 
 async def _send(send: Send, answer: Answer) -> None:

@@ -27,6 +27,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from smsledger.application import accept, idempotency, ports
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.status import Direction, Status
+from smsledger.projections.messages import PAGE_OFFSET_MAX
 
 from . import examples
 from .errors import ERRORS, Forbidden, MessageNotFound, Unauthorized, error_body
@@ -173,13 +174,16 @@ class SmsOperation(Operation):
     answer_description: ClassVar[str]
     answer_headers: ClassVar[dict[str, OpenAPIHeader]] = {}
     faults: ClassVar[tuple[int, ...]] = (400, 401, 403, 404, 413, 503)
+    positioned: ClassVar[bool] = True
+    """Whether the answer tells the position of what was stored or read."""
 
     def __post_init__(self) -> None:
         """Describe the answers; the schema of the good one is what the framework read from the handler."""
         made = (self.responses or {}).get("200")
         content = made.content if isinstance(made, OpenAPIResponse) else None
         schema = content[_JSON].schema if content and _JSON in content else None
-        headers = {"Ledger-Position": _POSITION_HEADER} | self.answer_headers
+        headers = {"Ledger-Position": _POSITION_HEADER} if self.positioned else {}
+        headers |= self.answer_headers
         good = _response(schema, self.answer, self.answer_description, headers)
         self.responses = {"200": good}
         for status in self.faults:
@@ -220,6 +224,20 @@ class BatchOperation(SmsOperation):
 
 
 @dataclass
+class PreviewOperation(SmsOperation):
+    """`POST /v1/sms/preview`."""
+
+    answer = examples.PREVIEW
+    answer_description = "What a send with this body would do; nothing is stored"
+    positioned = False
+
+    def __post_init__(self) -> None:
+        """Describe the body."""
+        super().__post_init__()
+        self.request_body = _body(_SEND_SCHEMA, examples.PREVIEW_SEND, "The body of a send")
+
+
+@dataclass
 class MessageOperation(SmsOperation):
     """`GET /v1/sms/{messageId}`."""
 
@@ -257,6 +275,49 @@ class EventsOperation(MessageOperation):
             good.content[_JSON].schema = _EVENTS_SCHEMA
 
 
+_PAGE_PARAMETERS = [
+    _query("count", Schema(type=_INTEGER, minimum=1, maximum=500, default=100), "Number to return"),
+    _query(
+        "offset",
+        Schema(type=_INTEGER, minimum=0, maximum=PAGE_OFFSET_MAX, default=0),
+        "Messages to skip; better use cursor",
+    ),
+    _query("cursor", Schema(type=_STRING), "`nextCursor` of the page before"),
+]
+_DATE_PARAMETERS = [
+    _query("fromDate", Schema(type=_STRING, examples=["2024-01-01T00:00:00Z"]), "ISO 8601, inclusive"),
+    _query("toDate", Schema(type=_STRING, examples=["2024-01-31"]), "ISO 8601, exclusive"),
+]
+_SEEN_PARAMETER = Parameter(
+    name="Ledger-Position",
+    param_in="header",
+    schema=Schema(type=_INTEGER, minimum=0),
+    required=False,
+    description="Wait (at most 2 s) until the list shows this position: read your own writes",
+)
+
+
+@dataclass
+class InboundListOperation(SmsOperation):
+    """`GET /v1/sms/inbound`."""
+
+    answer = examples.INBOUND
+    answer_description = "A page of inbound messages, newest first, and how many there are in all"
+    faults = (400, 401, 403, 503)
+
+    def __post_init__(self) -> None:
+        """Describe the parameters."""
+        super().__post_init__()
+        number = Schema(type=_STRING, examples=["+14155551234"])
+        self.parameters = [
+            *_PAGE_PARAMETERS,
+            _query("fromNumber", number, "Filter by sender number"),
+            _query("toNumber", number, "Filter by receiving number"),
+            *_DATE_PARAMETERS,
+            _SEEN_PARAMETER,
+        ]
+
+
 @dataclass
 class ListOperation(SmsOperation):
     """`GET /v1/sms/messages`."""
@@ -269,27 +330,14 @@ class ListOperation(SmsOperation):
         """Describe the parameters."""
         super().__post_init__()
         self.parameters = [
-            _query("count", Schema(type=_INTEGER, minimum=1, maximum=500, default=100), "Number to return"),
-            _query(
-                "offset", Schema(type=_INTEGER, minimum=0, default=0), "Messages to skip; better use cursor"
-            ),
-            _query("cursor", Schema(type=_STRING), "`nextCursor` of the page before"),
+            *_PAGE_PARAMETERS,
             _query("status", Schema(type=_STRING, enum=[str(s) for s in Status]), "Filter by status"),
             _query(
                 "direction", Schema(type=_STRING, enum=[str(d) for d in Direction]), "Filter by direction"
             ),
             _query("tag", Schema(type=_STRING), "Filter by tag"),
-            _query(
-                "fromDate", Schema(type=_STRING, examples=["2024-01-01T00:00:00Z"]), "ISO 8601, inclusive"
-            ),
-            _query("toDate", Schema(type=_STRING, examples=["2024-01-31"]), "ISO 8601, exclusive"),
-            Parameter(
-                name="Ledger-Position",
-                param_in="header",
-                schema=Schema(type=_INTEGER, minimum=0),
-                required=False,
-                description="Wait (at most 2 s) until the list shows this position: read your own writes",
-            ),
+            *_DATE_PARAMETERS,
+            _SEEN_PARAMETER,
         ]
 
 

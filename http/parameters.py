@@ -1,5 +1,6 @@
 """Reads bodies, query parameters and headers, and says of a wrong one what it is and what would be right."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any, TypeVar
@@ -28,7 +29,12 @@ _batch_decoder = msgspec.json.Decoder(list[SendSms])
 _items_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises at bytes that it cannot read: the latter two at text that is not UTF-8 and at deep nesting."""
-_LIST_FILTERS = frozenset({"count", "offset", "cursor", "status", "direction", "tag", "fromDate", "toDate"})
+_PAGE = frozenset({"count", "offset", "cursor"})
+_LIST_PARAMETERS = _PAGE | {"status", "direction", "tag", "fromDate", "toDate"}
+_INBOUND_PARAMETERS = _PAGE | {"fromNumber", "toNumber", "fromDate", "toDate"}
+# A number as messages have it, a short code, or a name; who leaves out + and country code would find nothing.
+_PARTY = re.compile(r"\+[1-9][0-9]{1,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
 
 
 class BatchItemRecipient(msgspec.Struct):
@@ -103,7 +109,11 @@ def _not_json(error: Exception, body: bytes | msgspec.Raw) -> str:
         return "it is not UTF-8"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    return str(error) if bytes(body).strip() else "it is empty"
+    content = bytes(body)
+    for magic, name in _COMPRESSED.items():
+        if content.startswith(magic):
+            return f"it is compressed ({name}): send it as it is, without Content-Encoding"
+    return str(error) if content.strip() else "it is empty"
 
 
 def message_id_of(text: str) -> UUID:
@@ -126,15 +136,7 @@ def wanted_position(headers: Any) -> int | None:
 
 def list_page(query: MultiDict[str]) -> tuple[MessageFilter, Page]:
     """Filter and page from the parameters of a list. Raises InvalidRequest, InvalidPage and InvalidCursor."""
-    for name in query:
-        if name not in _LIST_FILTERS:
-            raise InvalidRequest(
-                problem=f"{name[:40]}: not a parameter; known are {', '.join(sorted(_LIST_FILTERS))}"
-            )
-        if len(query.getall(name)) > 1:
-            raise InvalidRequest(problem=f"{name}: given more than once")
-    if query.get("cursor") and query.get("offset"):
-        raise InvalidRequest(problem="cursor: give either cursor or offset")
+    _check_names(query, _LIST_PARAMETERS)
     wanted = MessageFilter(
         status=_choice(query, "status", Status),
         direction=_choice(query, "direction", Direction),
@@ -142,13 +144,55 @@ def list_page(query: MultiDict[str]) -> tuple[MessageFilter, Page]:
         from_date=_moment(query, "fromDate"),
         to_date=_moment(query, "toDate"),
     )
+    return wanted, _page(query)
+
+
+def inbound_page(query: MultiDict[str]) -> tuple[MessageFilter, Page]:
+    """The same for the list of inbound messages."""
+    _check_names(query, _INBOUND_PARAMETERS)
+    wanted = MessageFilter(
+        direction=Direction.INBOUND,
+        from_number=_party(query, "fromNumber"),
+        to_number=_party(query, "toNumber"),
+        from_date=_moment(query, "fromDate"),
+        to_date=_moment(query, "toDate"),
+    )
+    return wanted, _page(query)
+
+
+def _check_names(query: MultiDict[str], known: frozenset[str]) -> None:
+    for name in query:
+        if name not in known:
+            raise InvalidRequest(
+                problem=f"{name[:40]}: not a parameter; known are {', '.join(sorted(known))}"
+            )
+        if len(query.getall(name)) > 1:
+            raise InvalidRequest(problem=f"{name}: given more than once")
+
+
+def _page(query: MultiDict[str]) -> Page:
     cursor = query.get("cursor")
-    page = Page(
+    if cursor and query.get("offset"):
+        raise InvalidRequest(problem="cursor: give either cursor or offset")
+    return Page(
         count=_number(query, "count", 100),
         offset=_number(query, "offset", 0),
         cursor=PageCursor.decode(cursor) if cursor else None,
     )
-    return wanted, page
+
+
+def _party(query: Mapping[str, str], name: str) -> str | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    if text[:1] == " " and text[1:].isdigit():  # a plus sign that was not encoded
+        text = f"+{text[1:]}"
+    if not _PARTY.fullmatch(text):
+        raise InvalidRequest(
+            problem=f"{name}: expected a phone number in E.164 format such as +14155551234, a short code or a sender "
+            f"name, got `{text[:40]}`"
+        )
+    return text
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

@@ -11,6 +11,7 @@ from smsledger.application.clock import Clock
 from smsledger.application.directory import Directory
 from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ports import EventReader
+from smsledger.application.preview import Preview
 from smsledger.projections.position_watch import LendConnection, PositionWatch
 
 
@@ -20,6 +21,7 @@ class Services(msgspec.Struct, frozen=True):
     directory: Directory
     accept: Accept
     repeatable: RepeatableRequests
+    preview: Preview
     reader: EventReader
     read_connection: LendConnection
     """Lends a connection for the queries of the read models."""

@@ -1,10 +1,11 @@
 """The SMS API of the first seed: send, batch, get, events, list. Reads, calls a use case, renders; nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.datastructures import MultiDict
 
 from smsledger.application import cloud_events
 from smsledger.application.accept import Accepted, Result
@@ -12,20 +13,29 @@ from smsledger.application.idempotency import Given, OnceFor
 from smsledger.application.ledger import MessageMissing
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.message import fold
-from smsledger.projections.messages import list_messages
+from smsledger.projections.messages import MessageFilter, MessagePage, Page, list_messages
 
 from .auth import require_key
 from .errors import MessageNotFound, ProjectionBehind
 from .fast_lane import POSITION, REPLAYED, Answer, Headers
 from .idempotency import fingerprint, idempotency_key
-from .openapi import BatchOperation, EventsOperation, ListOperation, MessageOperation, SendOperation
-from .parameters import decode_batch, decode_send, list_page, message_id_of, wanted_position
+from .openapi import (
+    BatchOperation,
+    EventsOperation,
+    InboundListOperation,
+    ListOperation,
+    MessageOperation,
+    SendOperation,
+)
+from .parameters import decode_batch, decode_send, inbound_page, list_page, message_id_of, wanted_position
 from .services import Services, services_of
 from .wire import (
     EventList,
+    InboundList,
     MessageDetail,
     MessageList,
     SendResult,
+    render_inbound,
     render_message,
     render_result,
     render_row,
@@ -177,16 +187,41 @@ async def get_events(request: AnyRequest) -> Response[EventList]:
 )
 async def get_messages(request: AnyRequest) -> Response[MessageList]:
     """Messages of the organization, newest first, with the exact number of all that fit."""
+    found = await _list(request, list_page)
+    messages = [render_row(row) for row in found.messages]
+    return _respond(
+        Answer(_encode(MessageList(found.total_count, messages, found.next_cursor)), found.position)
+    )
+
+
+@get(
+    "/sms/inbound",
+    operation_id="listInboundMessages",
+    operation_class=InboundListOperation,
+    summary="List inbound messages",
+    tags=["Messages"],
+)
+async def get_inbound(request: AnyRequest) -> Response[InboundList]:
+    """Messages that phones sent to the organization's numbers, newest first, with the exact number of all that fit."""
+    found = await _list(request, inbound_page)
+    messages = [render_inbound(row) for row in found.messages]
+    return _respond(
+        Answer(_encode(InboundList(found.total_count, messages, found.next_cursor)), found.position)
+    )
+
+
+async def _list(
+    request: AnyRequest, read: Callable[[MultiDict[str]], tuple[MessageFilter, Page]]
+) -> MessagePage:
     services = services_of(request)
     key = await require_key(request.scope["headers"], services)
-    wanted, page = list_page(request.query_params)
+    wanted, page = read(request.query_params)
     seen = await _wait_for_position(request, services)
     async with services.read_connection() as conn:
         found = await list_messages(conn, key.organization_id, wanted, page)
     if found.position < seen:  # the read model went back, as after a crash of PostgreSQL, and comes again
         raise ProjectionBehind(position=seen, waited_s=services.position_wait_s_max)
-    answer = MessageList(found.total_count, [render_row(row) for row in found.messages], found.next_cursor)
-    return _respond(Answer(_encode(answer), found.position))
+    return found
 
 
 async def _wait_for_position(request: AnyRequest, services: Services) -> int:
@@ -207,4 +242,4 @@ def _respond(answer: Answer) -> Response[Any]:
     return Response(answer.body, media_type="application/json", headers=headers)
 
 
-HANDLERS = [send_sms, send_batch, get_messages, get_message, get_events]
+HANDLERS = [send_sms, send_batch, get_messages, get_inbound, get_message, get_events]

@@ -88,6 +88,25 @@ class MessageList(msgspec.Struct, rename="camel"):
     next_cursor: str | None
 
 
+class InboundMessage(msgspec.Struct, rename="camel"):
+    """An inbound message in a list."""
+
+    message_id: str
+    provider_message_id: str | None
+    from_: str = field(name="from")
+    to: str
+    body: str
+    received_at: str
+
+
+class InboundList(msgspec.Struct, rename="camel"):
+    """A page of inbound messages. `nextCursor` leads to the next page; null on the last."""
+
+    total_count: int
+    messages: list[InboundMessage]
+    next_cursor: str | None
+
+
 class EventList(msgspec.Struct, rename="camel"):
     """A message's events as CloudEvents."""
 
@@ -156,4 +175,16 @@ def render_row(row: MessageRow) -> MessageListItem:
         sent_at=timestamp(row.sent_at),
         delivered_at=timestamp(row.delivered_at),
         failed_at=timestamp(row.failed_at),
+    )
+
+
+def render_inbound(row: MessageRow) -> InboundMessage:
+    """An inbound message of the read model."""
+    return InboundMessage(
+        message_id=render_message_id(row.message_id, inbound=True),
+        provider_message_id=row.provider_message_id,
+        from_=row.sender,
+        to=row.recipient,
+        body=row.body,
+        received_at=timestamp(row.created_at) or "",
     )

@@ -38,6 +38,7 @@ from smsledger.application.clock import system_clock
 from smsledger.application.dispatch import Dispatcher, DispatchLimits
 from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ledger import MessageLedger
+from smsledger.application.preview import Preview
 from smsledger.application.publish import Publisher
 from smsledger.application.receipts import ReceiptIntake
 from smsledger.application.watch import Watchdog
@@ -100,6 +101,7 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
             directory=directory,
             accept=Accept(appender, numbers, uuid_utils.compat.uuid7, system_clock),
             repeatable=RepeatableRequests(PostgresUsedKeys(pool)),
+            preview=Preview(reader, numbers),
             reader=reader,
             read_connection=pool.connection,
             watch=watch,

@@ -113,10 +113,30 @@ def test_text_and_variables_alone_take_the_fast_way() -> None:
 @pytest.mark.parametrize("source", ["{{ code }}", "{{ code }}{% if true %}{% endif %}"])
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("x", "x"), ("", ""), (0, "0"), (-7, "-7"), (True, "true"), (False, "false"), (None, ""), (1.5, "1.5")],
+    [("x", "x"), ("", ""), (0, "0"), (-7, "-7"), (True, "true"), (False, "false"), (1.5, "1.5")],
 )
 def test_values_become_text_as_in_liquid(source: str, value: Any, text: str) -> None:
     assert compile_template(source).render({"code": value}) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "model", "variable"),
+    [
+        ("{{ code }}", {"code": None}, "code"),
+        ("{{ code | upcase }}", {"code": None}, "code"),
+        ("{{ user.name }}", {"user": {"name": None}}, "user.name"),
+        ("{% for one in all %}{{ one.name }}{% endfor %}", {"all": [{"name": None}]}, "one.name"),
+        ("{% if name %}{{ name }}{% endif %}", {"name": None}, "name"),
+    ],
+)
+def test_null_is_a_missing_variable(source: str, model: dict[str, Any], variable: str) -> None:
+    with pytest.raises(MissingVariable) as caught:
+        compile_template(source).render(model)
+    assert caught.value.details["variable"] == variable
+
+
+def test_a_default_stands_for_null_too() -> None:
+    assert compile_template("{{ name | default: 'you' }}").render({"name": None}) == "you"
 
 
 def test_values_are_not_escaped_and_not_rendered_again() -> None:
