@@ -39,7 +39,8 @@ from smsledger.application.ledger import MessageLedger
 from smsledger.application.publish import Publisher
 from smsledger.application.receipts import ReceiptIntake
 from smsledger.application.watch import Watchdog
-from smsledger.domain.message import MESSAGE_EVENTS, carrier_reference
+from smsledger.domain.ledger_events import LEDGER_EVENTS
+from smsledger.domain.message import carrier_reference
 from smsledger.http.services import Services
 from smsledger.projections.open_messages import OpenMessageQueries
 from smsledger.projections.position_watch import PositionWatch
@@ -79,7 +80,7 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         pool = await _pool(stack, settings, "api")
         appender = await _appender(stack, settings)
-        reader = PostgresEventReader(pool, MESSAGE_EVENTS)
+        reader = PostgresEventReader(pool, LEDGER_EVENTS)
         directory = PostgresDirectory(pool)
         await directory.refresh()
         await _background(stack, directory.follow, "directory")
@@ -152,7 +153,7 @@ def settle_garbage() -> None:
 
 def _publisher(client: Client, settings: Settings, pool: Pool) -> SupervisedLoop:
     publisher = Publisher(
-        PostgresEventReader(pool, MESSAGE_EVENTS),
+        PostgresEventReader(pool, LEDGER_EVENTS),
         JetStreamStream(client, _stream_options(settings)),
         PostgresCursors(pool),
         batch_events=settings.publish_batch_events,
@@ -171,7 +172,7 @@ def _projector(stack: AsyncExitStack, settings: Settings, pool: Pool) -> Supervi
 async def _dispatcher(
     stack: AsyncExitStack, client: Client, settings: Settings, pool: Pool
 ) -> list[SupervisedLoop]:
-    reader = PostgresEventReader(pool, MESSAGE_EVENTS)
+    reader = PostgresEventReader(pool, LEDGER_EVENTS)
     ledger = MessageLedger(reader, await _appender(stack, settings))
     receipts = ReceiptIntake(ledger, reader, PostgresParkedReceipts(pool), system_clock)
     carrier = SimulatorCarrier(settings.simulator_url)
@@ -184,7 +185,7 @@ async def _dispatcher(
         attempts_max=settings.dispatch_attempts_max,
         ack_wait_s=settings.dispatch_ack_wait_s,
     )
-    dispatcher = Dispatcher(queue, ledger, receipts, lambda _: carrier, MESSAGE_EVENTS, system_clock, limits)
+    dispatcher = Dispatcher(queue, ledger, receipts, lambda _: carrier, LEDGER_EVENTS, system_clock, limits)
     watchdog = Watchdog(
         OpenMessageQueries(pool.connection),
         ledger,
@@ -271,7 +272,7 @@ async def _appender(stack: AsyncExitStack, settings: Settings) -> GroupCommitApp
         wait_s_max=settings.append_wait_s_max,
     )
     appender = GroupCommitAppender(
-        lambda: _connect(settings, "appender"), MESSAGE_EVENTS, carrier_reference, limits=limits
+        lambda: _connect(settings, "appender"), LEDGER_EVENTS, carrier_reference, limits=limits
     )
     stack.push_async_callback(appender.close)
     return appender
