@@ -209,6 +209,7 @@ class Accept:
             tag=command.tag,
             metadata=command.metadata or {},
             key_id=key.key_id,
+            pooled=sender.pooled,
         )
         return queued, Guard(
             consent_id(organization.organization_id, number.e164),

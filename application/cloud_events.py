@@ -10,19 +10,19 @@ import msgspec
 
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Stored, event_name
-from smsledger.domain.ids import parse_message_id, render_message_id
+from smsledger.domain.ids import parse_id, render_aggregate_id
 
 
 class CloudEvent(msgspec.Struct, frozen=True):
     """What a subscriber reads."""
 
     id: str
-    """`<message id>.<version>`: the same for ever, over every transport."""
+    """`<id of the message or consent>.<version>`: the same for ever, over every transport."""
     type: str
-    """`sms.queued`, `sms.delivered`, …"""
+    """`sms.queued`, `sms.delivered`, `sms.suppressed`, …"""
     source: str
     subject: str
-    """The message id."""
+    """The id of the message, or of the consent (`con_…`)."""
     time: datetime
     organization: str
     version: int
@@ -48,13 +48,13 @@ _encoder = msgspec.json.Encoder()
 
 def encode(event: Stored) -> bytes:
     """The CloudEvent's bytes."""
-    message_id = render_message_id(event.aggregate_id)
+    subject = render_aggregate_id(event.topic, event.aggregate_id)
     return _encoder.encode(
         CloudEvent(
-            id=f"{message_id}.{event.version}",
+            id=f"{subject}.{event.version}",
             type=f"sms.{event_name(event.topic)}",
             source="/smsledger",
-            subject=message_id,
+            subject=subject,
             time=event.recorded_at,
             organization=event.organization_id,
             version=event.version,
@@ -70,12 +70,12 @@ def decode(payload: bytes) -> Stored:
     """The event as it was stored. Raises ForeignEvent."""
     try:
         found = _decoder.decode(payload)
-        message_id: UUID = parse_message_id(found.subject)
+        aggregate_id: UUID = parse_id(found.subject)
     except (msgspec.DecodeError, LedgerError) as error:
         raise ForeignEvent(reason=str(error)) from None
     return Stored(
         found.position,
-        message_id,
+        aggregate_id,
         found.version,
         found.topic,
         found.organization,

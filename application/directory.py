@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from smsledger.domain.errors import LedgerError
+from smsledger.domain.keywords import DEFAULT_KEYWORDS, Keywords
 
 
 class KeyKind(StrEnum):
@@ -65,6 +66,7 @@ class Organization(msgspec.Struct, frozen=True):
     templates_by_id: Mapping[int, Template]
     senders: Mapping[str, tuple[Sender, ...]]
     """By country; the organization's own before the pool's."""
+    keywords: Keywords = DEFAULT_KEYWORDS
 
 
 class Directory(Protocol):

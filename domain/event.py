@@ -71,6 +71,11 @@ class EventTypes(Generic[E]):
         self._decoders = {topic: msgspec.json.Decoder(cls) for topic, cls in types.items()}
         self._encoder = msgspec.json.Encoder()
 
+    @classmethod
+    def merged(cls, *others: "EventTypes[E]") -> "EventTypes[E]":
+        """The event types of several aggregates together; their topics differ."""
+        return cls({topic: event for other in others for topic, event in other.types.items()})
+
     def topic(self, event: E) -> str:
         """The topic that events of this class are stored under."""
         return self._topics[type(event)]
@@ -90,6 +95,11 @@ class EventTypes(Generic[E]):
 def event_name(topic: str) -> str:
     """`message.queued.v1` to `queued`: the part that subjects, webhooks and people use."""
     return topic.split(".", 2)[1]
+
+
+def aggregate_name(topic: str) -> str:
+    """`message.queued.v1` to `message`: what the event happened to."""
+    return topic.split(".", 1)[0]
 
 
 def personal_fields(cls: type[Event]) -> Iterable[str]:

@@ -1,4 +1,5 @@
-"""How ids are written for people: `sms_` and 26 characters of Crockford's base 32 over a UUID (as in TypeID).
+"""How ids are written for people: `sms_`, `sms_inb_` or `con_` and 26 characters of Crockford's base 32 over a UUID
+(as in TypeID).
 
 It makes no ids; UUIDs (version 7, so that they sort by time) are passed in.
 """
@@ -14,6 +15,7 @@ _SHIFTS = tuple(range(120, -1, -10))
 
 OUTBOUND_PREFIX = "sms_"
 INBOUND_PREFIX = "sms_inb_"
+CONSENT_PREFIX = "con_"
 
 
 class InvalidMessageId(LedgerError):
@@ -22,29 +24,65 @@ class InvalidMessageId(LedgerError):
     message = "not a message id: expected sms_ and 26 lower-case letters and digits"
 
 
+class InvalidId(InvalidMessageId):
+    """A text is no id of this ledger."""
+
+    message = "not an id: expected sms_, sms_inb_ or con_ and 26 lower-case letters and digits"
+
+
 def render_message_id(message_id: UUID, *, inbound: bool = False) -> str:
     """The id as the API shows it (seed: `sms_abc123`, inbound `sms_inb_abc123`)."""
-    number = message_id.int
-    text = "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
-    return (INBOUND_PREFIX if inbound else OUTBOUND_PREFIX) + text
+    return (INBOUND_PREFIX if inbound else OUTBOUND_PREFIX) + _digits(message_id)
+
+
+def render_consent_id(consent_id: UUID) -> str:
+    """The id of a consent, as events show it."""
+    return CONSENT_PREFIX + _digits(consent_id)
+
+
+def render_aggregate_id(topic: str, aggregate_id: UUID) -> str:
+    """The id of what an event with this topic happened to."""
+    if topic.startswith("message."):
+        # The one event of an inbound message.
+        return render_message_id(aggregate_id, inbound=topic.startswith("message.received."))
+    return render_consent_id(aggregate_id)
+
+
+def is_inbound_id(text: str) -> bool:
+    """Whether an id is written as an inbound message's."""
+    return text.startswith(INBOUND_PREFIX)
 
 
 def parse_message_id(text: str) -> UUID:
-    """The UUID behind an id that the API showed. Raises InvalidMessageId."""
+    """The UUID behind a message's id that the API showed. Raises InvalidMessageId."""
     for prefix in (INBOUND_PREFIX, OUTBOUND_PREFIX):
         if text.startswith(prefix):
-            digits = text[len(prefix) :]
-            break
-    else:
-        raise InvalidMessageId
+            return _parsed(text[len(prefix) :], InvalidMessageId)
+    raise InvalidMessageId
+
+
+def parse_id(text: str) -> UUID:
+    """The UUID behind any id that the ledger showed. Raises InvalidId."""
+    for prefix in (INBOUND_PREFIX, OUTBOUND_PREFIX, CONSENT_PREFIX):
+        if text.startswith(prefix):
+            return _parsed(text[len(prefix) :], InvalidId)
+    raise InvalidId
+
+
+def _digits(value: UUID) -> str:
+    number = value.int
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+
+
+def _parsed(digits: str, refusal: type[InvalidMessageId]) -> UUID:
     if len(digits) != 26:
-        raise InvalidMessageId
+        raise refusal
     number = 0
     for char in digits:
         value = _VALUES.get(char)
         if value is None:
-            raise InvalidMessageId
+            raise refusal
         number = number << 5 | value
     if number >> 128:
-        raise InvalidMessageId
+        raise refusal
     return UUID(int=number)

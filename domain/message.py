@@ -46,8 +46,12 @@ class Queued(Event, frozen=True, kw_only=True):
     tag: str | None = None
     metadata: Annotated[dict[str, Any], PERSONAL] = {}
     key_id: str
-    """The API key that sent it (its id, never the key)."""
+    """The API key that sent it (its id, never the key); empty for a reply of the ledger's own."""
     channel: str = "SMS"
+    pooled: bool = True
+    """Whether the sender is one of the pool's: consent is asked for in that scope."""
+    in_reply_to: UUID | None = None
+    """The inbound message that the ledger answers with this one."""
 
 
 class Blocked(Event, frozen=True, kw_only=True):
@@ -137,7 +141,10 @@ class Received(Event, frozen=True, kw_only=True):
     encoding: Encoding
     segments: int
     country: str
+    """Region of the sender's number; ZZ where it is no phone number (a short code or a name)."""
     provider_at: datetime | None = None
+    in_reply_to: UUID | None = None
+    """The outbound message that it probably answers: the last one that went the other way within 72 hours."""
 
 
 MessageEvent: TypeAlias = (
@@ -205,6 +212,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     attempt_open: bool = False
     """A carrier was, or was about to be, called and its answer is not recorded."""
     retry_at: datetime | None = None
+    pooled: bool = True
+    in_reply_to: UUID | None = None
     receipts: frozenset[tuple[Status, str]] = frozenset()
     """The different things receipts said so far: (status, error code or "")."""
 
@@ -244,6 +253,8 @@ def _begin(message_id: UUID, event: Event) -> Message:
             updated_at=event.at,
             tag=event.tag,
             metadata=event.metadata,
+            pooled=event.pooled,
+            in_reply_to=event.in_reply_to,
         )
     if isinstance(event, Received):
         return Message(
@@ -261,6 +272,7 @@ def _begin(message_id: UUID, event: Event) -> Message:
             updated_at=event.at,
             carrier=event.carrier,
             provider_message_id=event.provider_message_id,
+            in_reply_to=event.in_reply_to,
         )
     raise CorruptHistory(message_id=message_id, version=1)
 

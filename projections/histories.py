@@ -19,6 +19,8 @@ from smsledger.domain.status import FINAL
 from .registry import Connection
 
 CACHED_MESSAGES_MAX = 50_000
+_OF_MESSAGES = "message."
+"""Begins the topics of what these projections show; other aggregates have their own read models."""
 
 # The tail that the projection has not seen (index ledger_events_position).
 _AFTER = """
@@ -123,9 +125,11 @@ def poison(event: StoredEvent, error: Exception) -> Poison:
 
 
 def by_message(events: Iterable[StoredEvent]) -> dict[UUID, list[StoredEvent]]:
-    """Events grouped by message; the order in each group is kept."""
+    """Events grouped by message; the order in each group is kept. Events of other aggregates are passed over."""
     groups: dict[UUID, list[StoredEvent]] = {}
     for event in events:
+        if not event.topic.startswith(_OF_MESSAGES):
+            continue
         group = groups.get(event.message_id)
         if group is None:
             groups[event.message_id] = [event]

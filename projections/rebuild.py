@@ -158,7 +158,7 @@ class _Rebuild:
                 await asyncio.sleep(0)  # the query is on its way while this page is folded
                 self.events += len(page)
                 groups = by_message([*held, *page])
-                held = groups.pop(after[0])
+                held = groups.pop(after[0], [])  # the last may be no message
                 await self._fill(groups)
                 self._progress(self.events, end)
         finally:

@@ -42,7 +42,8 @@ from smsledger.application.preview import Preview
 from smsledger.application.publish import Publisher
 from smsledger.application.receipts import ReceiptIntake
 from smsledger.application.watch import Watchdog
-from smsledger.domain.message import MESSAGE_EVENTS, carrier_reference
+from smsledger.domain.ledger_events import LEDGER_EVENTS
+from smsledger.domain.message import carrier_reference
 from smsledger.http.services import Services
 from smsledger.projections.open_messages import OpenMessageQueries
 from smsledger.projections.position_watch import PositionWatch
@@ -82,7 +83,7 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         pool = await _pool(stack, settings, "api")
         appender = await _appender(stack, settings)
-        reader = PostgresEventReader(pool, MESSAGE_EVENTS)
+        reader = PostgresEventReader(pool, LEDGER_EVENTS)
         directory = PostgresDirectory(pool)
         await directory.refresh()
         await _background(stack, directory.follow, "directory")
@@ -157,7 +158,7 @@ def settle_garbage() -> None:
 
 def _publisher(client: Client, settings: Settings, pool: Pool) -> SupervisedLoop:
     publisher = Publisher(
-        PostgresEventReader(pool, MESSAGE_EVENTS),
+        PostgresEventReader(pool, LEDGER_EVENTS),
         JetStreamStream(client, _stream_options(settings)),
         PostgresCursors(pool),
         batch_events=settings.publish_batch_events,
@@ -176,7 +177,7 @@ def _projector(stack: AsyncExitStack, settings: Settings, pool: Pool) -> Supervi
 async def _dispatcher(
     stack: AsyncExitStack, client: Client, settings: Settings, pool: Pool
 ) -> list[SupervisedLoop]:
-    reader = PostgresEventReader(pool, MESSAGE_EVENTS)
+    reader = PostgresEventReader(pool, LEDGER_EVENTS)
     ledger = MessageLedger(reader, await _appender(stack, settings))
     receipts = ReceiptIntake(ledger, reader, PostgresParkedReceipts(pool), system_clock)
     carrier = SimulatorCarrier(settings.simulator_url)
@@ -189,7 +190,7 @@ async def _dispatcher(
         attempts_max=settings.dispatch_attempts_max,
         ack_wait_s=settings.dispatch_ack_wait_s,
     )
-    dispatcher = Dispatcher(queue, ledger, receipts, lambda _: carrier, MESSAGE_EVENTS, system_clock, limits)
+    dispatcher = Dispatcher(queue, ledger, receipts, lambda _: carrier, LEDGER_EVENTS, system_clock, limits)
     watchdog = Watchdog(
         OpenMessageQueries(pool.connection),
         ledger,
@@ -277,7 +278,7 @@ async def _appender(stack: AsyncExitStack, settings: Settings) -> GroupCommitApp
         wait_s_max=settings.append_wait_s_max,
     )
     appender = GroupCommitAppender(
-        lambda: _connect(settings, "appender"), MESSAGE_EVENTS, carrier_reference, limits=limits
+        lambda: _connect(settings, "appender"), LEDGER_EVENTS, carrier_reference, limits=limits
     )
     stack.push_async_callback(appender.close)
     return appender

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from smsledger.application import cloud_events
+from smsledger.domain.consent import Restored, Suppressed
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, Stored, event_name, personal_fields
+from smsledger.domain.ids import render_message_id
+from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.message import (
-    MESSAGE_EVENTS,
     Blocked,
     Deferred,
     Delivered,
@@ -44,9 +46,11 @@ _COLOURS = {
     "outcome_unknown": "red",
     "receipt_overdue": "red",
     "blocked": "magenta",
+    "suppressed": "magenta",
+    "restored": "green",
 }
 
-_NUMBER_FIELDS = ("recipient", "sender")
+_NUMBER_FIELDS = ("recipient", "sender", "number")
 
 
 def colour_of(name: str) -> str:
@@ -57,7 +61,7 @@ def colour_of(name: str) -> str:
 def decoded(stored: Stored) -> Event | None:
     """The event; None where its type or its bytes are not known to this release."""
     try:
-        return MESSAGE_EVENTS.decode(stored.topic, stored.state)
+        return LEDGER_EVENTS.decode(stored.topic, stored.state)
     except (LedgerError, msgspec.DecodeError):
         return None
 
@@ -94,7 +98,25 @@ def _received(event: Received, reveal: bool) -> list[str]:
     return [f"from {sender} to {event.recipient}", f"by {event.carrier}", event.provider_message_id]
 
 
+def _consent(event: Suppressed | Restored, reveal: bool) -> list[str]:
+    said = ""
+    if event.keyword is not None:
+        said = f"by {event.keyword}"
+        if event.message_id is not None:
+            said += f" in {render_message_id(event.message_id, inbound=True)}"
+    return [
+        event.number if reveal else masked_number(event.number),
+        f"scope {event.scope}",
+        event.reason,
+        said,
+        f"by key {event.key_id}" if event.key_id else "",
+        event.note or "" if reveal else "",
+    ]
+
+
 _PARTS: dict[type[Event], Callable[[Any, bool], list[str]]] = {
+    Suppressed: _consent,
+    Restored: _consent,
     Queued: _queued,
     Received: _received,
     Blocked: lambda event, _: [event.error_code, event.reason],
@@ -126,7 +148,7 @@ def cloud_event(stored: Stored, *, reveal: bool) -> bytes:
     """The event for machines. Unless revealed, numbers are masked, other personal fields left out and named."""
     if reveal:
         return cloud_events.encode(stored)
-    cls = MESSAGE_EVENTS.types.get(stored.topic)
+    cls = LEDGER_EVENTS.types.get(stored.topic)
     data: dict[str, Any] = msgspec.json.decode(stored.state)
     hidden = [name for name in (personal_fields(cls) if cls else data) if name in data]
     for name in hidden:

@@ -15,7 +15,7 @@ import rich_click as click
 
 from smsledger.adapters.postgres.event_log import EventLog
 from smsledger.domain.event import Stored, event_name
-from smsledger.domain.ids import render_message_id
+from smsledger.domain.ids import render_aggregate_id
 
 from .event_text import NAME_WIDTH, cloud_event, colour_of, decoded, details, event_label, local_text
 from .installation import Installation, data_option, find_installation
@@ -135,7 +135,7 @@ def _line(stored: Stored, *, reveal: bool) -> str:
             click.style(f"{stored.position:>8}", dim=True),
             local_text(stored.recorded_at),
             click.style(f"{label:{NAME_WIDTH}}", fg=colour_of(label), bold=True),
-            render_message_id(stored.aggregate_id),
+            render_aggregate_id(stored.topic, stored.aggregate_id),
             click.style(stored.organization_id, dim=True),
             details(decoded(stored), reveal=reveal),
         ]

@@ -9,7 +9,7 @@ from smsledger.adapters.postgres.event_log import EventLog
 from smsledger.application.ledger import MessageMissing
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Stored
-from smsledger.domain.ids import parse_message_id
+from smsledger.domain.ids import parse_id
 from smsledger.domain.message import Message, Queued, Received, fold
 from smsledger.domain.status import Direction
 
@@ -35,7 +35,7 @@ from .installation import Installation, data_option, find_installation
 @click.option("--reveal", is_flag=True, help="Show numbers, body and metadata in full.")
 @data_option
 def timeline(message_id: str, as_json: bool, reveal: bool, data: str | None) -> None:
-    """Show what happened to a message, from its first event to now.
+    """Show what happened to a message, from its first event to now, or (con_…) to the consent of a number.
 
     Numbers are masked and the body is hidden unless --reveal is given.
     """
@@ -49,7 +49,7 @@ def timeline(message_id: str, as_json: bool, reveal: bool, data: str | None) -> 
 
 
 async def _read(installation: Installation, message_id: str) -> Sequence[Stored]:
-    parsed = parse_message_id(message_id)
+    parsed = parse_id(message_id)
     async with installation.connection("timeline") as conn:
         events = await EventLog(conn).of_message(parsed)
     if not events:
