@@ -55,6 +55,17 @@ class Sender(msgspec.Struct, frozen=True):
     pooled: bool
 
 
+class RateLimits(msgspec.Struct, frozen=True):
+    """How many requests a second an organization may make, over all processes (seed "Rate Limits")."""
+
+    send: int = 100
+    """`POST /v1/sms`."""
+    batch: int = 10
+    """`POST /v1/sms/batch`."""
+    read: int = 100
+    """`GET /v1/sms/…`."""
+
+
 class Organization(msgspec.Struct, frozen=True):
     """An organization with everything that accepting its messages needs."""
 
@@ -65,6 +76,7 @@ class Organization(msgspec.Struct, frozen=True):
     templates_by_id: Mapping[int, Template]
     senders: Mapping[str, tuple[Sender, ...]]
     """By country; the organization's own before the pool's."""
+    rate_limits: RateLimits = RateLimits()
 
 
 class Directory(Protocol):
