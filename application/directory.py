@@ -56,6 +56,17 @@ class Sender(msgspec.Struct, frozen=True):
     pooled: bool
 
 
+class RateLimits(msgspec.Struct, frozen=True):
+    """How many requests a second an organization may make, over all processes (seed "Rate Limits")."""
+
+    send: int = 100
+    """`POST /v1/sms`."""
+    batch: int = 10
+    """`POST /v1/sms/batch`."""
+    read: int = 100
+    """`GET /v1/sms/…`."""
+
+
 class Organization(msgspec.Struct, frozen=True):
     """An organization with everything that accepting its messages needs."""
 
@@ -67,6 +78,7 @@ class Organization(msgspec.Struct, frozen=True):
     senders: Mapping[str, tuple[Sender, ...]]
     """By country; the organization's own before the pool's."""
     keywords: Keywords = DEFAULT_KEYWORDS
+    rate_limits: RateLimits = RateLimits()
 
 
 class Directory(Protocol):

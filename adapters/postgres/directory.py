@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import psycopg
 import structlog
 from psycopg import AsyncConnection
@@ -24,6 +25,7 @@ from smsledger.application.directory import (
     KeyKind,
     Organization,
     OrganizationMissing,
+    RateLimits,
     Sender,
     Template,
     TemplateFailed,
@@ -42,7 +44,7 @@ COMPILED_MAX = 10_000
 _KEY = """
 SELECT key_id, organization_id, kind, expires_at FROM api_keys WHERE digest = %s AND revoked_at IS NULL
 """
-_ORGANIZATION = "SELECT sms_enabled FROM organizations WHERE organization_id = %s"
+_ORGANIZATION = "SELECT sms_enabled, rate_limits::text FROM organizations WHERE organization_id = %s"
 # Own templates, and the pool's with whether they are approved. Custom aliases come last, so that they win.
 _TEMPLATES = """
 SELECT t.template_id, t.alias, a.custom_alias, t.version, v.body,
@@ -134,7 +136,14 @@ class PostgresDirectory:
             await cursor.execute(_SENDERS, [organization_id])
             senders = await cursor.fetchall()
         by_alias, by_id = self._templates(templates)
-        organization = Organization(organization_id, row["sms_enabled"], by_alias, by_id, _senders(senders))
+        organization = Organization(
+            organization_id,
+            row["sms_enabled"],
+            by_alias,
+            by_id,
+            _senders(senders),
+            rate_limits_from(row["rate_limits"]),
+        )
         if len(organizations) >= ORGANIZATIONS_MAX:
             organizations.clear()
         organizations[organization_id] = organization
@@ -158,6 +167,11 @@ class PostgresDirectory:
             if row["custom_alias"] is not None:
                 custom[row["custom_alias"]] = template
         return by_alias | custom, by_id
+
+
+def rate_limits_from(stored: str | None) -> RateLimits:
+    """The limits in `organizations.rate_limits`; what is not there is the default."""
+    return RateLimits() if stored is None else msgspec.json.decode(stored, type=RateLimits)
 
 
 def _compiled(template_id: int, body: str) -> CompiledTemplate:

@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from smsledger.adapters.postgres import directory as directory_module
 from smsledger.adapters.postgres.directory import PostgresDirectory
-from smsledger.application.directory import TemplateFailed
+from smsledger.application.directory import RateLimits, TemplateFailed
 from tests.http.organizations import make_organization, make_template
 
 
@@ -50,3 +50,14 @@ async def test_unknown_keys_push_no_known_one_out_of_memory(
     assert await directory.key(presented) == known
     await directory.refresh()
     assert await directory.key(presented) is None
+
+
+async def test_an_organization_has_the_default_rate_limits_until_it_is_given_its_own(
+    directory: PostgresDirectory, look: psycopg.Connection[Any]
+) -> None:
+    look.execute("INSERT INTO organizations (organization_id, name) VALUES ('acme', 'Acme')")
+    assert (await directory.organization("acme")).rate_limits == RateLimits(send=100, batch=10, read=100)
+    await directory.refresh()
+    look.execute("""UPDATE organizations SET rate_limits = '{"send": 7, "batch": 1}'""")
+    await directory.refresh()
+    assert (await directory.organization("acme")).rate_limits == RateLimits(send=7, batch=1, read=100)
