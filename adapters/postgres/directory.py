@@ -142,7 +142,7 @@ class PostgresDirectory:
             by_alias,
             by_id,
             _senders(senders),
-            rate_limits_from(row["rate_limits"]),
+            rate_limits=rate_limits_from(row["rate_limits"]),
         )
         if len(organizations) >= ORGANIZATIONS_MAX:
             organizations.clear()
