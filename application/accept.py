@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON, consent_id, sender_scope
+from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON, consent_key, sender_scope
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.message import Blocked, Queued
 from smsledger.domain.phone_number import PhoneNumber
@@ -212,7 +212,7 @@ class Accept:
             pooled=sender.pooled,
         )
         return queued, Guard(
-            consent_id(organization.organization_id, number.e164),
+            consent_key(organization.organization_id, number.e164),
             sender_scope(sender.sender, pooled=sender.pooled),
         )
 

@@ -18,8 +18,8 @@ from smsledger.domain.status import Status
 class Guard(msgspec.Struct, frozen=True, gc=False):
     """A condition: the recipient is not suppressed for this sender at the moment of the commit."""
 
-    consent_id: UUID
-    """`domain.consent.consent_id` of the recipient."""
+    consent_key: bytes
+    """`domain.consent.consent_key` of the recipient."""
     scope: str
     """What the sender falls under, besides ALL: POOL, or the sender itself."""
 

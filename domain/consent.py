@@ -26,9 +26,9 @@ SUPPRESSED_CODE = "1006"
 """Error code of a message that was kept from a suppressed recipient (seed "Error Codes")."""
 SUPPRESSED_REASON = "the recipient is suppressed"
 
-_VERSION_8 = 8 << 76
-_VARIANT = 2 << 62
-_NOT_FREE = ~((0xF << 76) | (3 << 62))
+# Bytes 6 and 8 of a UUID of version 8, by the byte of the digest (RFC 9562, section 5.8).
+_VERSION_8 = [bytes([byte & 0x0F | 0x80]) for byte in range(256)]
+_VARIANT = [bytes([byte & 0x3F | 0x80]) for byte in range(256)]
 
 
 class Reason(StrEnum):
@@ -111,8 +111,13 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
 
 def consent_id(organization_id: str, number: str) -> UUID:
     """The id of the consent between an organization and a number (E.164): always the same, a UUID of version 8."""
-    digest = hashlib.sha256(b"consent\0" + organization_id.encode() + b"\0" + number.encode()).digest()
-    return UUID(int=int.from_bytes(digest[:16]) & _NOT_FREE | _VERSION_8 | _VARIANT)
+    return UUID(bytes=consent_key(organization_id, number))
+
+
+def consent_key(organization_id: str, number: str) -> bytes:
+    """The 16 bytes of `consent_id`; made for every message that is accepted, and several times as fast."""
+    digest = hashlib.sha256(f"consent\0{organization_id}\0{number}".encode()).digest()
+    return digest[:6] + _VERSION_8[digest[6]] + digest[7:8] + _VARIANT[digest[8]] + digest[9:16]
 
 
 def sender_scope(sender: str, *, pooled: bool) -> str:

@@ -71,6 +71,11 @@ class UuidArray(PackedArray):
         """Pack `values`."""
         return cls([_UUID_LENGTH + value.bytes for value in values])
 
+    @classmethod
+    def of_bytes(cls, values: Iterable[bytes]) -> "UuidArray":
+        """Pack UUIDs that are given as their 16 bytes."""
+        return cls([_UUID_LENGTH + value for value in values])
+
 
 class BoolArray(PackedArray):
     """bool[]"""

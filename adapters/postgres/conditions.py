@@ -5,7 +5,6 @@ It packs parameters; what the conditions mean and do stands in `migrations/0005_
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 from psycopg.sql import SQL, Composed, Identifier
 
@@ -32,7 +31,7 @@ def condition_parameters(group: Iterable[tuple[Sequence[Append], Once | None]]) 
     """The parameters that follow those of the events. Appends are numbered from 0 over the whole group."""
     last_appends: list[int] = []
     guard_appends: list[int] = []
-    guard_consents: list[UUID] = []
+    guard_consents: list[bytes] = []
     guard_scopes: list[str] = []
     keys: list[tuple[int, Once]] = []
     consents: list[tuple[int, Append]] = []
@@ -43,7 +42,7 @@ def condition_parameters(group: Iterable[tuple[Sequence[Append], Once | None]]) 
             guard = append.guard
             if guard is not None:
                 guard_appends.append(number)
-                guard_consents.append(guard.consent_id)
+                guard_consents.append(guard.consent_key)
                 guard_scopes.append(guard.scope)
             if append.consents:
                 consents.append((number, append))
@@ -52,7 +51,7 @@ def condition_parameters(group: Iterable[tuple[Sequence[Append], Once | None]]) 
             keys.append((submission, once))
     guards = _NO_GUARDS
     if guard_appends:
-        guards = (Int4Array.of(guard_appends), UuidArray.of(guard_consents), TextArray.of(guard_scopes))
+        guards = (Int4Array.of(guard_appends), UuidArray.of_bytes(guard_consents), TextArray.of(guard_scopes))
     return [Int4Array.of(last_appends), *guards, *_keys(keys), *_consents(consents)]
 
 

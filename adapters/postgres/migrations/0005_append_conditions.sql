@@ -127,7 +127,8 @@ BEGIN
     -- Taken from the table under the lock, not from a sequence: a rolled-back append leaves no gap.
     SELECT coalesce(max(notification_id), 0) INTO base FROM ledger_events;
 
-    IF cardinality(guard_appends) > 0 THEN
+    -- Mostly nobody is; then one pass over the keys, in the index's order, is all.
+    IF EXISTS (SELECT FROM suppressions s WHERE s.consent_id = ANY (guard_consents)) THEN
         SELECT array_agg(DISTINCT g.append_number) INTO suppressed
         FROM unnest(guard_appends, guard_consents, guard_scopes) AS g (append_number, consent_id, scope)
         JOIN suppressions s ON s.consent_id = g.consent_id AND (s.scope = 'ALL' OR s.scope = g.scope);

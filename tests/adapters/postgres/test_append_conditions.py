@@ -27,7 +27,7 @@ POOL, NUMBER = "POOL", "+18005551234"
 
 
 def guarded(message_id: UUID, consent_id: UUID, scope: str = POOL) -> Append:
-    return Append(message_id, "acme", 1, [queued()], Guard(consent_id, scope))
+    return Append(message_id, "acme", 1, [queued()], Guard(consent_id.bytes, scope))
 
 
 def consent(consent_id: UUID, version: int, scope: str, *, suppressed: bool) -> Append:
