@@ -143,6 +143,10 @@ class EventReader(Protocol):
         """Up to `limit` events with positions greater than `position`, in position order, not decoded."""
         ...
 
+    async def last_position(self) -> int:
+        """The position of the last event; 0 where there is none."""
+        ...
+
     async def by_carrier_references(self, references: Sequence[str]) -> dict[str, UUID]:
         """The messages behind the carriers' own ids (`<carrier>:<id>`), as far as they are known."""
         ...

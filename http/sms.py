@@ -16,7 +16,7 @@ from smsledger.domain.message import fold
 from smsledger.projections.messages import MessageFilter, MessagePage, Page, list_messages
 
 from .auth import require_key
-from .errors import MessageNotFound, ProjectionBehind
+from .errors import InvalidRequest, MessageNotFound, ProjectionBehind
 from .fast_lane import POSITION, REPLAYED, Answer, Headers
 from .idempotency import fingerprint, idempotency_key
 from .openapi import (
@@ -229,6 +229,10 @@ async def _wait_for_position(request: AnyRequest, services: Services) -> int:
     position = wanted_position(request.scope["headers"])
     if position is None:
         return 0
+    if position > services.watch.seen and position > (last := await services.reader.last_position()):
+        raise InvalidRequest(
+            problem=f"Ledger-Position: the ledger has come to position {last} only; give one that an answer gave you"
+        )
     waited_s = services.position_wait_s_max
     if not await services.watch.wait_for_position(position, waited_s):
         raise ProjectionBehind(position=position, waited_s=waited_s)

@@ -32,6 +32,11 @@ class PositionWatch:
         self._tickets = count()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def seen(self) -> int:
+        """A position that the lists are known to reflect."""
+        return self._seen
+
     async def wait_for_position(self, position: int, timeout_s: float = WAIT_S_MAX) -> bool:
         """Whether the lists reflect `position`, within `timeout_s` (at most WAIT_S_MAX).
 

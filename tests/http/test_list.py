@@ -1,10 +1,12 @@
 """`GET /v1/sms/messages`: every filter of the page, exact totals, pages, and reading one's own writes."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.running_service import Service, eventually, show_position, wait_for_status
@@ -213,11 +215,22 @@ def test_a_list_with_the_position_of_a_send_always_shows_its_message(client: htt
         assert int(page.headers["Ledger-Position"]) >= int(sent.headers["Ledger-Position"])
 
 
-def test_a_position_that_does_not_come_ends_the_wait_with_503(settled: httpx.Client) -> None:
-    answer = settled.get("/v1/sms/messages", headers={"Ledger-Position": "999999999"}, timeout=10)
+def test_a_list_that_stays_behind_ends_the_wait_with_503(client: httpx.Client, service: Service) -> None:
+    with psycopg.connect(service.ready.postgres_url) as conn:
+        conn.execute("SELECT FROM projections FOR UPDATE")  # the projector cannot go on
+        position = client.post("/v1/sms", json=OTP).headers["Ledger-Position"]
+        answer = client.get("/v1/sms/messages", headers={"Ledger-Position": position}, timeout=10)
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "PROJECTION_BEHIND"
     assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_position_that_the_ledger_has_not_come_to_is_refused_at_once(settled: httpx.Client) -> None:
+    answer = settled.get("/v1/sms/messages", headers={"Ledger-Position": "999999999"})
+    assert answer.status_code == 400
+    assert re.match(
+        r"Ledger-Position: the ledger has come to position \d+ only", answer.json()["error"]["message"]
+    )
 
 
 @pytest.mark.parametrize("position", ["-1", "x", "1.5", "", "9" * 30, "1, 2"])
