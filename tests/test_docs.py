@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smsledger.http import examples, sms
+from smsledger.http import examples, preview, sms
 from smsledger.http.errors import ERRORS, INTERNAL, ITEM_INVALID
 from smsledger.runtime.settings import setting_infos
 
@@ -59,7 +59,7 @@ def test_every_error_is_documented() -> None:
 
 def test_every_endpoint_is_documented() -> None:
     served = set()
-    for handler in sms.HANDLERS:
+    for handler in [*sms.HANDLERS, *preview.HANDLERS]:
         (method,) = handler.http_methods
         (path,) = handler.paths
         served.add(f"{method} /v1{path.replace(':str', '')}")

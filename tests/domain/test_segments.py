@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsledger.domain.segments import Encoding, Segments, count_segments
+from smsledger.domain.segments import Encoding, Segments, count_segments, forcing_characters
 
 EXTENSION = "\f^{}\\[~]|€"
 CHARACTERS = "aé@Δ\r\n" + EXTENSION + "`çд中\u0301\u200d😀𠮷"
@@ -113,6 +113,16 @@ def test_an_empty_body_is_one_gsm_7_segment() -> None:
 def test_a_line_end_of_two_characters_takes_two_septets() -> None:
     assert count_and_units("\r\n" * 80) == (1, 160)
     assert count_and_units("\r\n" * 80 + "\n") == (2, 161)
+
+
+def test_the_place_of_a_forcing_character_is_its_first_in_code_points() -> None:
+    found = forcing_characters("Grüße \u2019 😀 中\u2019 😀 中")
+    assert [(one.character, one.code_point, one.index) for one in found] == [
+        ("\u2019", "U+2019", 6),
+        ("😀", "U+1F600", 8),
+        ("中", "U+4E2D", 10),
+    ]
+    assert forcing_characters("Grüße [x]") == ()
 
 
 def test_the_forcing_characters_are_named_once_each_in_order_of_appearance() -> None:

@@ -164,3 +164,25 @@ def test_health_and_readiness_need_no_key_and_show_every_follower(service: Servi
             assert {"publisher", "messages"} <= names
             for follower in state["ledger"]["followers"]:
                 assert {"position", "lag_events", "lag_s"} <= set(follower)
+
+
+def test_head_answers_like_get_without_the_body(service: Service, client: httpx.Client) -> None:
+    sent = send(client)
+    wait_for_status(client, sent["messageId"], "DELIVERED")
+    for path in (
+        f"/v1/sms/{sent['messageId']}",
+        f"/v1/sms/{sent['messageId']}/events",
+        "/v1/sms/messages?fromDate=2999-01-01",
+        "/v1/sms/inbound",
+        "/healthz",
+        "/v1/sms/sms_01hk153x00e45bavdxkn2xkbtr",
+        "/v1/sms/messages?count=0",
+    ):
+        get, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert set(head.headers) == set(get.headers)
+        if path != "/healthz":  # whose numbers move
+            assert head.headers["content-length"] == str(len(get.content))
+    with service.client(None) as nobody:
+        assert nobody.head("/v1/sms/messages").status_code == 401
+    assert client.head("/v1/sms").status_code == 405

@@ -1,12 +1,14 @@
 """An organization never sees another's data: every endpoint with another's ids, keys, templates and cursors."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from tests.running_service import Service, wait_for_status
 
+from .inbound import OURS, PHONE, received, store_received
 from .organizations import OTP, TestOrganization, make_organization, make_template
 
 
@@ -56,6 +58,20 @@ def test_lists_and_totals_are_of_ones_own_messages(client: httpx.Client, theirs:
     ):
         page = client.get(f"/v1/sms/messages{query}", headers=headers).json()
         assert (page["totalCount"], [row["messageId"] for row in page["messages"]]) == (1, [mine]), query
+
+
+def test_inbound_messages_are_listed_to_the_organization_of_their_number_alone(
+    service: Service, organization: TestOrganization, client: httpx.Client, theirs: httpx.Client
+) -> None:
+    at = datetime(2024, 1, 1, tzinfo=UTC)
+    (message_id,), seen = store_received(
+        service.ready.postgres_url, [received(organization.organization_id, at)]
+    )
+    assert client.get("/v1/sms/inbound", headers=seen).json()["totalCount"] == 1
+    for query in ("", f"?toNumber=%2B{OURS[1:]}", f"?fromNumber=%2B{PHONE[1:]}", "?fromDate=2024-01-01"):
+        page = theirs.get(f"/v1/sms/inbound{query}", headers=seen).json()
+        assert page == {"totalCount": 0, "messages": [], "nextCursor": None}
+    assert theirs.get(f"/v1/sms/{message_id}").status_code == 404
 
 
 def test_anothers_cursor_leads_to_ones_own_messages_only(client: httpx.Client, theirs: httpx.Client) -> None:
