@@ -104,6 +104,4 @@ def consent_append(consent: Consent, events: Sequence[Event]) -> Append:
         for version, event in enumerate(events, consent.version + 1)
         if isinstance(event, consents.Suppressed | consents.Restored)
     ]
-    return Append(
-        consent.consent_id, consent.organization_id, consent.version + 1, events, consents=changes
-    )
+    return Append(consent.consent_id, consent.organization_id, consent.version + 1, events, consents=changes)

@@ -166,11 +166,8 @@ class InboundIntake:
         appends = [Append(message_id, organization_id, 1, (received,))]
         if events:
             appends.append(consent_append(consent, events))
-        reply = _reply(said, received, route, person, _after(consent, events))
-        if reply is not None:
-            reply_id = _reply_id(said, received)
-            queued = msgspec.structs.replace(reply, in_reply_to=message_id)
-            appends.append(Append(reply_id, organization_id, 1, (queued,)))
+        if said is not None and person.can_be_answered:
+            appends += _reply(said, received, message_id, route, _after(consent, events))
         results = await self._appender.append(appends)
         recorded_here = isinstance(results[0], Appended)
         if recorded_here and events and not isinstance(results[1], Appended):
@@ -280,27 +277,26 @@ def _after(consent: Consent, events: Sequence[Event]) -> Consent:
     return consent
 
 
-def _reply_id(said: Said | None, received: Received) -> UUID:
+def _reply_id(said: Said, received: Received) -> UUID:
     """One reply an hour to a person, from one sender, for one kind of keyword: a second one has the same id.
 
     So no flood of HELP is answered with a flood, and two machines that answer each other stop.
     """
     hour = received.at.strftime("%Y-%m-%dT%H")
-    kind = said.kind if said is not None else ""
-    return derived_id("reply", received.organization_id, received.recipient, received.sender, kind, hour)
+    return derived_id("reply", received.organization_id, received.recipient, received.sender, said.kind, hour)
 
 
 def _reply(
-    said: Said | None, received: Received, route: _Route, person: _Person, consent: Consent
-) -> Queued | None:
+    said: Said, received: Received, message_id: UUID, route: _Route, consent: Consent
+) -> Sequence[Append]:
     """The reply to a keyword, from the number that was written to; to a number that is suppressed, too."""
-    if said is None or not person.can_be_answered or not route.organization.sms_enabled:
-        return None
     text = route.organization.keywords.reply_to(said.kind)
-    if not text or (said.kind is KeywordKind.OPT_IN and covers(consent, route.scope)):
-        return None  # of who stays suppressed by others it would not be true
+    if not text or not route.organization.sms_enabled:
+        return []
+    if said.kind is KeywordKind.OPT_IN and covers(consent, route.scope):
+        return []  # of who stays suppressed by others it would not be true
     segments = count_segments(text)
-    return Queued(
+    queued = Queued(
         at=received.at,
         organization_id=received.organization_id,
         sender=received.recipient,
@@ -314,4 +310,6 @@ def _reply(
         template_version=0,
         key_id="",
         pooled=route.pooled,
+        in_reply_to=message_id,
     )
+    return [Append(_reply_id(said, received), received.organization_id, 1, (queued,))]

@@ -11,9 +11,7 @@ from smsledger.application.ports import CarrierInbound
 
 _PARK = "INSERT INTO parked_inbound (carrier_reference, message) VALUES (%b, %b) ON CONFLICT DO NOTHING"
 # A page of those kept (primary key).
-_WAITING = (
-    "SELECT inbound_id, message FROM parked_inbound WHERE inbound_id > %b ORDER BY inbound_id LIMIT %b"
-)
+_WAITING = "SELECT inbound_id, message FROM parked_inbound WHERE inbound_id > %b ORDER BY inbound_id LIMIT %b"
 _FORGET = "DELETE FROM parked_inbound WHERE inbound_id = %b"
 
 
