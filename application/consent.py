@@ -5,7 +5,7 @@ the appends (`ports.Guard`).
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,25 @@ class Standing(msgspec.Struct, frozen=True):
     position: int
     changed: bool = False
     """Whether the request that asked for it changed it."""
+
+
+class SuppressionPage(msgspec.Struct, frozen=True):
+    """A part of an organization's suppressions, newest first."""
+
+    total_count: int
+    suppressions: list[Suppressed]
+    next_before: int | None
+    """Where the next page goes on; None on the last."""
+
+
+class Suppressions(Protocol):
+    """The list of those who are suppressed, always up to date: it is written with the events."""
+
+    async def page(
+        self, organization_id: str, *, count: int, offset: int, before: int | None
+    ) -> SuppressionPage:
+        """Up to `count` suppressions after `offset`, of those with events before position `before`."""
+        ...
 
 
 class ConsentBook:
