@@ -27,10 +27,12 @@ QUERY_MESSAGES_MAX = 1_000
 
 RECEIPTS_PER_ACK_MAX = 1_000
 
+NUMBER_CHARACTERS_MAX = 64
+
 BODY_CHARACTERS_MAX = 1_600
 """Of a message from a phone: ten parts."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Name = Annotated[str, Meta(min_length=1, max_length=NUMBER_CHARACTERS_MAX)]
 
 
 class _Frame(msgspec.Struct, frozen=True, gc=False, tag_field="type", omit_defaults=True):

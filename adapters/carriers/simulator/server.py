@@ -201,7 +201,9 @@ class Simulator:
     def _inject(self, connection: Connection, frame: wire.Inject) -> None:
         account = connection.account or ""
         if not self._receipts.has_receiver(account):
-            connection.send(wire.NotInjected(frame.seq, f"nobody of the account {account} is connected"))
+            connection.send(
+                wire.NotInjected(frame.seq, f"nobody is connected as {account} (is the dispatcher running?)")
+            )
             return
         made = self._memory.make_inbound(
             account, frame.sender, frame.recipient, frame.body, datetime.now(UTC)
