@@ -186,7 +186,7 @@ class InboundIntake:
         decide = _decision(said, scope, message_id, recorded.created_at)
 
         def unless_changed_since(consent: Consent) -> Sequence[Event]:
-            is_later = consent.changed_at is not None and consent.changed_at >= recorded.created_at
+            is_later = consent.changed_at is not None and consent.changed_at > recorded.created_at
             return [] if is_later else decide(consent)
 
         await self._book.change(recorded.organization_id, recorded.sender, unless_changed_since)
