@@ -98,7 +98,7 @@ def _consent_header(consent_id: str, events: Sequence[Stored], *, reveal: bool) 
     try:
         standing = consents.fold(events[0].organization_id, number, found).suppressions.values()
     except LedgerError:
-        standing = ()
+        standing = {}.values()
     status = ("SUPPRESSED", "suppressed") if standing else ("NOT SUPPRESSED", "restored")
     yield f"{click.style(consent_id, bold=True)}  {click.style(status[0], fg=colour_of(status[1]), bold=True)}"
     yield f"  number        {number if reveal else masked_number(number)}"

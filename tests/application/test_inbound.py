@@ -371,7 +371,7 @@ class Interrupting:
             "acme",
             1,
             [
-                replace(event, scope="+18005550199", at=at - timedelta(seconds=1))  # type: ignore[type-var]
+                replace(event, scope="+18005550199", at=at - timedelta(seconds=1))
                 for event in appends[1].events
             ],
         )

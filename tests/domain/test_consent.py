@@ -177,7 +177,8 @@ def decide(consent: Consent, step: tuple[str, str, Reason]) -> Sequence[Event]:
 def test_whatever_happens_repeating_it_says_nothing_new_and_events_are_the_whole_truth(
     steps: list[tuple[str, str, Reason]],
 ) -> None:
-    consent, events = given(), []
+    consent = given()
+    events: list[Event] = []
     for step in steps:
         decided = decide(consent, step)
         consent = after(consent, decided)

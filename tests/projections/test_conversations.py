@@ -21,11 +21,11 @@ OURS, PERSON = queued().sender, queued().recipient
 
 @pytest.fixture
 async def conversations(connect: Connect) -> AsyncIterator[ConversationQueries]:
-    def lend():  # type: ignore[no-untyped-def]  # a lender of connections
+    def lend():
         from contextlib import asynccontextmanager
 
         @asynccontextmanager
-        async def connection():  # type: ignore[no-untyped-def]
+        async def connection():
             async with await connect() as conn:
                 yield conn
 

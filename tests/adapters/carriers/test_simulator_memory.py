@@ -200,10 +200,9 @@ def test_a_message_from_a_phone_is_known_until_it_is_acknowledged(tmp_path: Path
 def test_a_message_from_a_phone_is_carried_from_generation_to_generation(tmp_path: Path) -> None:
     memory = Memory(tmp_path, remembered_messages=2, remembered=timedelta())
     kept = memory.make_inbound("smsledger", "+1", "+2", "kept", AT)
-    for number in range(10):
-        taken = take(memory, number, NO_RECEIPT)
+    taken = [take(memory, number, NO_RECEIPT) for number in range(10)]
     end_suddenly(memory)
     again = Memory(tmp_path)
     assert again.inbound == {kept.number: kept}
-    assert take(again, 99).number == taken.number + 1
+    assert take(again, 99).number == taken[-1].number + 1
     again.close()
