@@ -17,11 +17,14 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON, consent_key, sender_scope
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, EventTypes
 from smsledger.domain.message import (
     Message,
+    NotSendable,
     Queued,
+    block,
     fold,
     record_deferred,
     record_refused,
@@ -33,7 +36,19 @@ from smsledger.domain.status import Status
 
 from .clock import Clock
 from .ledger import MessageLedger, MessageMissing
-from .ports import Carrier, Job, JobQueue, Outcome, Refused, Submission, Taken, TryLater, Unknown
+from .ports import (
+    Carrier,
+    Guard,
+    Job,
+    JobQueue,
+    Outcome,
+    RecipientsSuppressed,
+    Refused,
+    Submission,
+    Taken,
+    TryLater,
+    Unknown,
+)
 from .receipts import ReceiptIntake
 
 log = structlog.get_logger(__name__)
@@ -176,7 +191,10 @@ class Dispatcher:
         if not carrier.ready:  # an outage of the carrier is no attempt of the message's
             return self._limits.carrier_down_s
         started = start_sending(message, carrier=carrier.name, lease=self._new_lease(), at=self._clock())
-        sending = await self._ledger.try_change(message, started)
+        try:
+            sending = await self._ledger.try_change(message, started, _guard(message))
+        except RecipientsSuppressed:
+            return await self._ledger.change(message, self._blocked)
         if sending is None:
             current = await self._ledger.get(message.message_id)
             # Somebody else has it: look again once they would have lost it.
@@ -185,6 +203,13 @@ class Dispatcher:
         if isinstance(outcome, Unknown):
             self._remember_lost(sending)
         return await self._record(sending, carrier, outcome)
+
+    def _blocked(self, message: Message) -> Sequence[Event]:
+        """The recipient was suppressed since the message was accepted, or since its last attempt."""
+        try:
+            return block(message, error_code=SUPPRESSED_CODE, reason=SUPPRESSED_REASON, at=self._clock())
+        except NotSendable:
+            return []  # somebody else has it, or it has ended
 
     def _new_lease(self) -> str:
         """Unlike any other, so that of two attempts at one message neither takes the other's event for its own."""
@@ -288,6 +313,16 @@ class Dispatcher:
     def _note(self, error: Exception) -> None:
         self.on_error(error)
         log.warning("dispatch_postponed", error=str(error) or type(error).__name__)
+
+
+def _guard(message: Message) -> Guard | None:
+    """Consent is asked again before each attempt; the ledger's own replies to keywords need none."""
+    if message.in_reply_to is not None:
+        return None
+    return Guard(
+        consent_key(message.organization_id, message.recipient),
+        sender_scope(message.sender, pooled=message.pooled),
+    )
 
 
 def _submission(message: Message) -> Submission:

@@ -14,7 +14,7 @@ from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, UnknownEventType
 from smsledger.domain.message import CorruptHistory, Message, evolve, fold
 
-from .ports import Append, Appended, Appender, EventReader
+from .ports import Append, Appended, Appender, EventReader, Guard
 
 log = structlog.get_logger(__name__)
 
@@ -92,11 +92,16 @@ class MessageLedger:
             message = await self.get(message.message_id)
         raise TooManyConflicts(message_id=message.message_id, conflicts=CONFLICTS_MAX)
 
-    async def try_change(self, message: Message, events: Sequence[Event]) -> Message | None:
-        """Append `events` to exactly this state of the message; None where it has changed meanwhile."""
+    async def try_change(
+        self, message: Message, events: Sequence[Event], guard: Guard | None = None
+    ) -> Message | None:
+        """Append `events` to exactly this state of the message; None where it has changed meanwhile.
+
+        Raises RecipientsSuppressed where `guard` says so.
+        """
         if not events:
             return message
-        append = Append(message.message_id, message.organization_id, message.version + 1, events)
+        append = Append(message.message_id, message.organization_id, message.version + 1, events, guard)
         (result,) = await self._appender.append([append])
         if not isinstance(result, Appended):
             return None

@@ -214,6 +214,28 @@ class CarrierReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
 TakeReceipts: TypeAlias = Callable[[Sequence[CarrierReceipt]], Awaitable[None]]
 
 
+class CarrierInbound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message that came in from a phone, as the carrier hands it over."""
+
+    carrier: str
+    provider_message_id: str
+    """The carrier's own id: the same when it hands the message over again."""
+    sender: str
+    """The person's number."""
+    recipient: str
+    """The number that was written to: one of our senders."""
+    body: str
+    provider_at: datetime | None = None
+
+    @property
+    def reference(self) -> str:
+        """The carrier's id as the event store indexes it (domain.message.carrier_reference)."""
+        return f"{self.carrier}:{self.provider_message_id}"
+
+
+TakeInbound: TypeAlias = Callable[[Sequence[CarrierInbound]], Awaitable[None]]
+
+
 class Carrier(Protocol):
     """What carries messages. One conformance suite runs on every implementation."""
 
@@ -246,10 +268,10 @@ class Carrier(Protocol):
         """
         ...
 
-    async def run(self, take: TakeReceipts) -> None:
-        """Stay connected and hand over receipts in batches until cancelled.
+    async def run(self, take: TakeReceipts, take_inbound: TakeInbound) -> None:
+        """Stay connected and hand over receipts, and messages that came in, in batches until cancelled.
 
-        A batch is acknowledged to the carrier only after `take` returned; where it raises, the carrier sends again.
+        A batch is acknowledged to the carrier only after it was taken; where taking it raises, the carrier sends again.
         """
         ...
 
@@ -345,4 +367,51 @@ class ParkedReceipts(Protocol):
 
     async def forget(self, numbers: Sequence[int]) -> None:
         """They were applied."""
+        ...
+
+
+class ParkedInbound(Protocol):
+    """Inbound messages for which no organization is known yet."""
+
+    async def park(self, message: CarrierInbound) -> None:
+        """Keep it; one that is kept already stays one."""
+        ...
+
+    async def waiting(self, after: int, limit: int) -> Sequence[tuple[int, CarrierInbound]]:
+        """Of those kept, up to `limit` with numbers greater than `after`, in their order."""
+        ...
+
+    async def forget(self, number: int) -> None:
+        """It was recorded."""
+        ...
+
+
+class SenderOwner(msgspec.Struct, frozen=True):
+    """Whose a sender is. `organization_id` None: the pool's."""
+
+    organization_id: str | None
+
+
+class Senders(Protocol):
+    """Knows whose the numbers are that people write to."""
+
+    async def owner(self, sender: str) -> SenderOwner | None:
+        """Whose `sender` is; None where no such sender is known."""
+        ...
+
+    async def only_organization(self) -> str | None:
+        """The organization, where the installation has exactly one."""
+        ...
+
+
+class Conversations(Protocol):
+    """Knows what was sent between two numbers."""
+
+    async def last_sent(
+        self, sender: str, recipient: str, organization_id: str | None
+    ) -> tuple[UUID, str, datetime] | None:
+        """The newest outbound message from `sender` to `recipient`, of one organization or of any; no blocked one.
+
+        Its id, its organization, and when it was queued.
+        """
         ...

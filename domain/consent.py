@@ -102,6 +102,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     suppressions: Mapping[str, Suppressed] = {}
     """By scope, in the order in which they came."""
+    changed_at: datetime | None = None
 
     @property
     def consent_id(self) -> UUID:
@@ -125,6 +126,11 @@ def sender_scope(sender: str, *, pooled: bool) -> str:
     return POOL if pooled else sender
 
 
+def covers(consent: Consent, scope: str) -> bool:
+    """Whether messages of `scope` are kept from the number."""
+    return ALL in consent.suppressions or scope in consent.suppressions
+
+
 def evolve(state: Consent, event: Event) -> Consent:
     """The state after one more event. Raises CorruptConsent for an event of another aggregate."""
     others = {
@@ -134,7 +140,7 @@ def evolve(state: Consent, event: Event) -> Consent:
         others[event.scope] = event
     elif not isinstance(event, Restored):
         raise CorruptConsent(version=state.version + 1)
-    return replace(state, version=state.version + 1, suppressions=others)
+    return replace(state, version=state.version + 1, suppressions=others, changed_at=event.at)
 
 
 def fold(organization_id: str, number: str, events: Iterable[Event]) -> Consent:

@@ -1,9 +1,11 @@
 """How ids are written for people: `sms_`, `sms_inb_` or `con_` and 26 characters of Crockford's base 32 over a UUID
 (as in TypeID).
 
-It makes no ids; UUIDs (version 7, so that they sort by time) are passed in.
+New messages have UUIDs of version 7, which sort by time; they are passed in. Made here are only ids that follow from
+what they stand for (version 8).
 """
 
+import hashlib
 from uuid import UUID
 
 from .errors import LedgerError
@@ -12,6 +14,10 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)}
 _SHIFTS = tuple(range(120, -1, -10))
+
+_VERSION_8 = 8 << 76
+_VARIANT = 2 << 62
+_NOT_FREE = ~((0xF << 76) | (3 << 62))
 
 OUTBOUND_PREFIX = "sms_"
 INBOUND_PREFIX = "sms_inb_"
@@ -46,6 +52,17 @@ def render_aggregate_id(topic: str, aggregate_id: UUID) -> str:
         # The one event of an inbound message.
         return render_message_id(aggregate_id, inbound=topic.startswith("message.received."))
     return render_consent_id(aggregate_id)
+
+
+def derived_id(*parts: str) -> UUID:
+    """The id of what `parts` name: always the same for the same parts (RFC 9562, section 5.8; SHA-256)."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return UUID(int=int.from_bytes(digest[:16]) & _NOT_FREE | _VERSION_8 | _VARIANT)
+
+
+def is_derived(some_id: UUID) -> bool:
+    """Whether an id was made by `derived_id`."""
+    return some_id.version == 8
 
 
 def is_inbound_id(text: str) -> bool:

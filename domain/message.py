@@ -491,10 +491,13 @@ def record_overdue(message: Message, *, at: datetime, waited_s: int) -> Sequence
 
 
 def block(message: Message, *, error_code: str, reason: str, at: datetime) -> Sequence[Event]:
-    """Keep the message from the carrier. Raises NotSendable where it may have been handed over already."""
+    """Keep the message from the carrier, before its first attempt or between two that the carrier did not take.
+
+    Raises NotSendable where it may have been handed over already.
+    """
     if message.status is Status.BLOCKED:
         return []
-    if message.status is not Status.QUEUED:
+    if message.status not in (Status.QUEUED, Status.SENDING) or message.attempt_open:
         raise NotSendable(reason=f"it is {message.status}")
     return [Blocked(at=at, error_code=error_code, reason=reason)]
 

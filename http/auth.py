@@ -9,6 +9,8 @@ from .services import Services
 
 SMS_KINDS = frozenset({KeyKind.SENDING, KeyKind.SERVER})
 """Seed "Authentication": both can access the SMS endpoints."""
+SERVER_KINDS = frozenset({KeyKind.SERVER})
+"""What decides about people and about where their data goes is not for a key that only sends."""
 
 _BEARER = b"bearer "
 _KEY_BYTES_MAX = 200

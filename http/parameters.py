@@ -1,6 +1,8 @@
 """Reads bodies, query parameters and headers, and says of a wrong one what it is and what would be right."""
 
 import re
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any, TypeVar
@@ -9,12 +11,14 @@ from uuid import UUID
 import msgspec
 from litestar.datastructures import MultiDict
 
+from smsledger.application.accept import NumberReader
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.ids import parse_message_id
+from smsledger.domain.phone_number import InvalidPhoneNumber
 from smsledger.domain.status import Direction, Status
 from smsledger.projections.message_filter import MessageFilter
 from smsledger.projections.messages import Page
-from smsledger.projections.page_cursor import PageCursor
+from smsledger.projections.page_cursor import InvalidCursor, PageCursor
 
 from .errors import InvalidRequest
 from .wire import SendSms
@@ -23,6 +27,9 @@ T = TypeVar("T")
 
 BATCH_MAX = 500
 POSITION_HEADER = b"ledger-position"
+_POSITION = struct.Struct("!Bq")
+_POSITION_VERSION = 2
+_PAGE_NAMES = frozenset({"count", "offset", "cursor"})
 
 _send_decoder = msgspec.json.Decoder(SendSms)
 _batch_decoder = msgspec.json.Decoder(list[SendSms])
@@ -158,6 +165,48 @@ def inbound_page(query: MultiDict[str]) -> tuple[MessageFilter, Page]:
         to_date=_moment(query, "toDate"),
     )
     return wanted, _page(query)
+
+
+def suppression_page(query: MultiDict[str]) -> tuple[Page, int | None]:
+    """A page of suppressions, and the position that it begins before. Raises as `list_page`."""
+    _check_names(query, _PAGE_NAMES)
+    cursor = query.get("cursor")
+    if cursor and query.get("offset"):
+        raise InvalidRequest(problem="cursor: give either cursor or offset")
+    page = Page(count=_number(query, "count", 100), offset=_number(query, "offset", 0))
+    return page, decode_position(cursor) if cursor else None
+
+
+def encode_position(position: int) -> str:
+    """A cursor of a list that is ordered by positions."""
+    return urlsafe_b64encode(_POSITION.pack(_POSITION_VERSION, position)).decode()
+
+
+def decode_position(cursor: str) -> int:
+    """The position in a cursor. Raises InvalidCursor."""
+    try:
+        version, position = _POSITION.unpack(urlsafe_b64decode(cursor))
+    except (ValueError, struct.error):
+        raise InvalidCursor from None
+    if version != _POSITION_VERSION or encode_position(position) != cursor:
+        raise InvalidCursor
+    return int(position)
+
+
+def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    """A body. Raises InvalidRequest naming the field."""
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE as error:
+        raise InvalidRequest(problem=_problem(error, body)) from None
+
+
+def phone_number(numbers: NumberReader, text: str, *, field: str) -> str:
+    """The E.164 form of a number in `field`. Raises InvalidRequest."""
+    try:
+        return numbers.parse(text).e164
+    except InvalidPhoneNumber as error:
+        raise InvalidRequest(problem=f"{field}: {error}") from None
 
 
 def _check_names(query: MultiDict[str], known: frozenset[str]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from litestar.connection import ASGIConnection
 
-from smsledger.application.accept import Accept
+from smsledger.application.accept import Accept, NumberReader
 from smsledger.application.clock import Clock
+from smsledger.application.consent import ConsentBook, Suppressions
 from smsledger.application.directory import Directory
 from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ports import EventReader
@@ -22,6 +23,9 @@ class Services(msgspec.Struct, frozen=True):
     accept: Accept
     repeatable: RepeatableRequests
     preview: Preview
+    consents: ConsentBook
+    suppressions: Suppressions
+    numbers: NumberReader
     reader: EventReader
     read_connection: LendConnection
     """Lends a connection for the queries of the read models."""

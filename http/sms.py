@@ -9,9 +9,12 @@ from litestar.datastructures import MultiDict
 
 from smsledger.application import cloud_events
 from smsledger.application.accept import Accepted, Result
+from smsledger.application.directory import ApiKey
 from smsledger.application.idempotency import Given, OnceFor
 from smsledger.application.ledger import MessageMissing
 from smsledger.domain.errors import LedgerError
+from smsledger.domain.event import Recorded, Stored
+from smsledger.domain.ids import render_aggregate_id
 from smsledger.domain.message import fold
 from smsledger.projections.messages import MessageFilter, MessagePage, Page, list_messages
 
@@ -151,12 +154,20 @@ async def show(services: Services, headers: Headers, message_id: str) -> Answer:
     key = await require_key(headers, services)
     wanted = message_id_of(message_id)
     events = (await services.reader.load([wanted])).get(wanted)
-    if not events or events[0].organization_id != key.organization_id:
+    if not events or not _is_theirs(events[0], message_id, key):
         raise MessageNotFound
     message = fold(wanted, [recorded.event for recorded in events])
     if message is None:
         raise MessageMissing(message_id=wanted)
     return Answer(_encode(render_message(message, events)), events[-1].position)
+
+
+def _is_theirs(first: Recorded[Any] | Stored, message_id: str, key: ApiKey) -> bool:
+    """Whether the first event is that of a message of the key's organization, of the direction that the id says."""
+    return (
+        first.organization_id == key.organization_id
+        and render_aggregate_id(first.topic, first.aggregate_id) == message_id
+    )
 
 
 @get(
@@ -172,7 +183,7 @@ async def get_events(request: AnyRequest) -> Response[EventList]:
     key = await require_key(request.scope["headers"], services)
     message_id = request.path_params["messageId"]
     events = await services.reader.history(message_id_of(message_id))
-    if not events or events[0].organization_id != key.organization_id:
+    if not events or not _is_theirs(events[0], message_id, key):
         raise MessageNotFound
     answer = EventList(message_id, [msgspec.Raw(cloud_events.encode(event)) for event in events])
     return _respond(Answer(_encode(answer), events[-1].position))

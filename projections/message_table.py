@@ -70,10 +70,14 @@ _INDEX = (
     # Inbound messages to a number.
     """CREATE INDEX messages_{generation}_inbound_recipient
     ON messages_{generation} (organization_id, recipient, created_at, message_id) WHERE direction = 'INBOUND'""",
+    # The last message to a person who writes back (conversations.py).
+    """CREATE INDEX messages_{generation}_conversation
+    ON messages_{generation} (sender, recipient, created_at, message_id)
+    WHERE direction = 'OUTBOUND' AND status <> 'BLOCKED'""",
 )
 TABLES = TableSet(
     name="messages",
-    shape=2,
+    shape=3,
     create=(_CREATE, *counts.CREATE),
     index=_INDEX,
     drop=("DROP TABLE IF EXISTS messages_{generation}", *counts.DROP),

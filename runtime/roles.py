@@ -9,6 +9,7 @@ LOOPS = {
     "projector": "projector",
     "dispatcher": "dispatcher",
     "receipts": "dispatcher",
+    "inbound": "dispatcher",
     "watchdog": "dispatcher",
 }
 """Every loop that reports, and the role that runs it."""

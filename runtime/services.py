@@ -30,13 +30,18 @@ from smsledger.adapters.postgres.keep_alive import keep_alive
 from smsledger.adapters.postgres.leadership import Seat
 from smsledger.adapters.postgres.loop_reports import PostgresLoopReports
 from smsledger.adapters.postgres.migrate import require_current
+from smsledger.adapters.postgres.parked_inbound import PostgresParkedInbound
 from smsledger.adapters.postgres.parked_receipts import PostgresParkedReceipts
+from smsledger.adapters.postgres.senders import PostgresSenders
 from smsledger.adapters.postgres.status import read_status
+from smsledger.adapters.postgres.suppressions import PostgresSuppressions
 from smsledger.adapters.postgres.used_keys import PostgresUsedKeys
 from smsledger.application.accept import Accept
 from smsledger.application.clock import system_clock
+from smsledger.application.consent import ConsentBook
 from smsledger.application.dispatch import Dispatcher, DispatchLimits
 from smsledger.application.idempotency import RepeatableRequests
+from smsledger.application.inbound import InboundIntake
 from smsledger.application.ledger import MessageLedger
 from smsledger.application.preview import Preview
 from smsledger.application.publish import Publisher
@@ -45,6 +50,7 @@ from smsledger.application.watch import Watchdog
 from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.message import carrier_reference
 from smsledger.http.services import Services
+from smsledger.projections.conversations import ConversationQueries
 from smsledger.projections.open_messages import OpenMessageQueries
 from smsledger.projections.position_watch import PositionWatch
 from smsledger.projections.projector import Projector
@@ -103,6 +109,9 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
             accept=Accept(appender, numbers, uuid_utils.compat.uuid7, system_clock),
             repeatable=RepeatableRequests(PostgresUsedKeys(pool)),
             preview=Preview(reader, numbers),
+            consents=ConsentBook(reader, appender, system_clock),
+            suppressions=PostgresSuppressions(pool),
+            numbers=numbers,
             reader=reader,
             read_connection=pool.connection,
             watch=watch,
@@ -178,8 +187,10 @@ async def _dispatcher(
     stack: AsyncExitStack, client: Client, settings: Settings, pool: Pool
 ) -> list[SupervisedLoop]:
     reader = PostgresEventReader(pool, LEDGER_EVENTS)
-    ledger = MessageLedger(reader, await _appender(stack, settings))
+    appender = await _appender(stack, settings)
+    ledger = MessageLedger(reader, appender)
     receipts = ReceiptIntake(ledger, reader, PostgresParkedReceipts(pool), system_clock)
+    inbound = await _inbound(stack, pool, ledger, reader, appender)
     carrier = SimulatorCarrier(settings.simulator_url)
     queue = JetStreamQueue(
         client, _stream_options(settings), QueueOptions(ack_wait_s=settings.dispatch_ack_wait_s)
@@ -199,7 +210,7 @@ async def _dispatcher(
         stuck_s=settings.dispatch_ack_wait_s * 4,
         receipt_wait_s=settings.receipt_wait_s,
     )
-    await _background(stack, lambda: carrier.run(receipts.take), "carrier")
+    await _background(stack, lambda: carrier.run(receipts.take, inbound.take), "carrier")
     await _background(stack, dispatcher.hold, "hold")
     stack.push_async_callback(dispatcher.drain, DRAIN_S)
     dispatching = _loop(dispatcher, settings, pool, exclusive=False, wait_for_events=False)
@@ -207,9 +218,35 @@ async def _dispatcher(
     return [
         dispatching,
         _loop(receipts, settings, pool, exclusive=True),
+        _loop(inbound, settings, pool, exclusive=True),
         _loop(watchdog, settings, pool, exclusive=True),
         _loop(PostgresUsedKeys(pool), settings, pool, exclusive=True),
     ]
+
+
+async def _inbound(
+    stack: AsyncExitStack,
+    pool: Pool,
+    ledger: MessageLedger,
+    reader: PostgresEventReader,
+    appender: GroupCommitAppender,
+) -> InboundIntake:
+    directory = PostgresDirectory(pool)
+    await directory.refresh()
+    await _background(stack, directory.follow, "directory")
+    watch = PositionWatch(pool.connection)
+    stack.push_async_callback(watch.close)
+    return InboundIntake(
+        ledger,
+        reader,
+        appender,
+        directory,
+        PostgresSenders(pool),
+        ConversationQueries(pool.connection, watch),
+        PostgresParkedInbound(pool),
+        E164Numbers(),
+        system_clock,
+    )
 
 
 def _loop(

@@ -51,6 +51,7 @@ SELECT role, position, topic, error, parked_at FROM parked_events ORDER BY parke
 _PARKED_RECEIPTS = """
 SELECT count(*), min(parked_at) FROM (SELECT parked_at FROM parked_receipts LIMIT %s) parked
 """
+_PARKED_INBOUND = "SELECT count(*) FROM (SELECT FROM parked_inbound LIMIT %s) parked"
 
 
 class Follower(msgspec.Struct, frozen=True):
@@ -105,10 +106,12 @@ class LedgerStatus(msgspec.Struct, frozen=True):
     parked_receipts: int
     parked_receipts_since: datetime | None
     """When the oldest of them came."""
+    parked_inbound: int = 0
+    """Messages from phones to numbers of which nobody knows whose they are."""
 
 
 async def read_status(conn: AsyncConnection[Any]) -> LedgerStatus:
-    """Five short queries. Raises psycopg.Error."""
+    """Six short queries. Raises psycopg.Error."""
     followers = await (await conn.execute(_FOLLOWERS, [FOLLOWERS_MAX])).fetchall()
     loops = conn.cursor(row_factory=class_row(LoopReport))
     await loops.execute(_LOOPS, [LOOPS_MAX])
@@ -116,6 +119,7 @@ async def read_status(conn: AsyncConnection[Any]) -> LedgerStatus:
     await latest.execute(_PARKED_LATEST, [PARKED_SHOWN_MAX])
     parked_events = await (await conn.execute(_PARKED_EVENTS, [PARKED_COUNTED_MAX])).fetchall()
     receipts = await (await conn.execute(_PARKED_RECEIPTS, [PARKED_COUNTED_MAX])).fetchone()
+    inbound = await (await conn.execute(_PARKED_INBOUND, [PARKED_COUNTED_MAX])).fetchone()
     return LedgerStatus(
         head=followers[0][0],
         followers=[Follower(*row[1:]) for row in followers],
@@ -124,4 +128,5 @@ async def read_status(conn: AsyncConnection[Any]) -> LedgerStatus:
         parked_latest=await latest.fetchall(),
         parked_receipts=receipts[0] if receipts else 0,
         parked_receipts_since=receipts[1] if receipts else None,
+        parked_inbound=inbound[0] if inbound else 0,
     )

@@ -18,6 +18,7 @@ COMMANDS = {
     "api": "smsledger.runtime.cli.roles:api",
     "worker": "smsledger.runtime.cli.roles:worker",
     "simulator": "smsledger.runtime.cli.roles:simulator",
+    "simulate": "smsledger.runtime.cli.simulate:simulate",
     "migrate": "smsledger.runtime.cli.roles:migrate",
     "demo": "smsledger.runtime.cli.roles:demo",
     "settings": "smsledger.runtime.cli.settings:settings",

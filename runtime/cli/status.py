@@ -93,6 +93,11 @@ def _print(report: Report) -> None:
         console.print(
             f"receipts waiting for their message: {report.ledger.parked_receipts}, the oldest since {since}"
         )
+    if report.ledger.parked_inbound:
+        console.print(
+            f"messages from phones of which nobody knows whose they are: {report.ledger.parked_inbound}",
+            style="yellow",
+        )
     console.print()
     if report.healthy:
         console.print("all is well", style="green")

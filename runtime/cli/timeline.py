@@ -7,8 +7,10 @@ import rich_click as click
 
 from smsledger.adapters.postgres.event_log import EventLog
 from smsledger.application.ledger import MessageMissing
+from smsledger.domain import consent as consents
+from smsledger.domain.consent import Restored, Suppressed
 from smsledger.domain.errors import LedgerError
-from smsledger.domain.event import Stored
+from smsledger.domain.event import Stored, aggregate_name
 from smsledger.domain.ids import parse_id
 from smsledger.domain.message import Message, Queued, Received, fold
 from smsledger.domain.status import Direction
@@ -58,6 +60,9 @@ async def _read(installation: Installation, message_id: str) -> Sequence[Stored]
 
 
 def _header(message_id: str, events: Sequence[Stored], *, reveal: bool) -> Iterator[str]:
+    if aggregate_name(events[0].topic) == "consent":
+        yield from _consent_header(message_id, events, reveal=reveal)
+        return
     message = _folded(events)
     if message is None:
         yield f"{click.style(message_id, bold=True)}  organization {events[0].organization_id}"
@@ -85,6 +90,21 @@ def _header(message_id: str, events: Sequence[Stored], *, reveal: bool) -> Itera
         yield f"  carrier       {message.carrier}, its id {message.provider_message_id}"
     if message.error_code is not None:
         yield f"  error         {message.error_code}: {message.error_message}"
+
+
+def _consent_header(consent_id: str, events: Sequence[Stored], *, reveal: bool) -> Iterator[str]:
+    found = [event for stored in events if (event := decoded(stored)) is not None]
+    number = next((event.number for event in found if isinstance(event, Suppressed | Restored)), "")
+    try:
+        standing = consents.fold(events[0].organization_id, number, found).suppressions.values()
+    except LedgerError:
+        standing = {}.values()
+    status = ("SUPPRESSED", "suppressed") if standing else ("NOT SUPPRESSED", "restored")
+    yield f"{click.style(consent_id, bold=True)}  {click.style(status[0], fg=colour_of(status[1]), bold=True)}"
+    yield f"  number        {number if reveal else masked_number(number)}"
+    for event in standing:
+        yield f"  scope {event.scope:8}{event.reason}"
+    yield f"  organization  {events[0].organization_id}"
 
 
 def _lines(events: Sequence[Stored], *, reveal: bool) -> Iterator[str]:

@@ -13,7 +13,8 @@ from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.adapters.postgres.parked_receipts import PostgresParkedReceipts
 from smsledger.application.ledger import MessageLedger
 from smsledger.application.receipts import ReceiptIntake
-from smsledger.domain.message import MESSAGE_EVENTS, carrier_reference
+from smsledger.domain.ledger_events import LEDGER_EVENTS
+from smsledger.domain.message import carrier_reference
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -57,14 +58,14 @@ async def appender(database: str) -> AsyncIterator[GroupCommitAppender]:
     async def connect() -> AsyncConnection[Any]:
         return await AsyncConnection.connect(database, autocommit=True)
 
-    appender = GroupCommitAppender(connect, MESSAGE_EVENTS, carrier_reference)
+    appender = GroupCommitAppender(connect, LEDGER_EVENTS, carrier_reference)
     yield appender
     await appender.close()
 
 
 @pytest.fixture
 def reader(pool: Pool) -> PostgresEventReader:
-    return PostgresEventReader(pool, MESSAGE_EVENTS)
+    return PostgresEventReader(pool, LEDGER_EVENTS)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from smsledger.adapters.postgres.appender import GroupCommitAppender
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.application.ports import Append, Appended, CarrierReceipt
 from smsledger.domain.event import Event
-from smsledger.domain.message import MESSAGE_EVENTS
+from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.status import Status
 from tests.domain.histories import CARRIER
 
@@ -23,7 +23,7 @@ async def events_of(reader: PostgresEventReader, message_id: UUID) -> list[Event
     """The message's events, after making sure that their versions are contiguous."""
     stored = await reader.history(message_id)
     assert [one.version for one in stored] == list(range(1, len(stored) + 1))
-    return [MESSAGE_EVENTS.decode(one.topic, one.state) for one in stored]
+    return [LEDGER_EVENTS.decode(one.topic, one.state) for one in stored]
 
 
 async def names_of(reader: PostgresEventReader, message_id: UUID) -> list[str]:

@@ -5,7 +5,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from smsledger.application.ports import Outcome, Refused, Submission, Taken, TakeReceipts, Unknown
+from smsledger.application.ports import (
+    Outcome,
+    Refused,
+    Submission,
+    TakeInbound,
+    Taken,
+    TakeReceipts,
+    Unknown,
+)
 from smsledger.domain.event import Stored
 from tests.domain.histories import CARRIER
 
@@ -36,8 +44,8 @@ class ScriptedCarrier:
         self.looked_up.append(submission)
         return self.knows.popleft()
 
-    async def run(self, take: TakeReceipts) -> None:
-        """See the port; it sends no receipts by itself."""
+    async def run(self, take: TakeReceipts, take_inbound: TakeInbound) -> None:
+        """See the port; nothing comes from it by itself."""
         await asyncio.Event().wait()
 
 

@@ -23,6 +23,7 @@ from smsledger.application.ports import (
     Outcome,
     Refused,
     Submission,
+    TakeInbound,
     Taken,
     TakeReceipts,
     TryLater,
@@ -60,7 +61,7 @@ class ScriptedCarrier:
         self.looked_up += 1
         return None
 
-    async def run(self, take: TakeReceipts) -> None:
+    async def run(self, take: TakeReceipts, take_inbound: TakeInbound) -> None:
         raise NotImplementedError
 
 

@@ -1,22 +1,25 @@
 """What the golden files hold: for each stored event type, one event with every field and one with none to spare.
 
 The files beside it, `golden/<topic>.json`, are the bytes as a ledger has them, one event a line: first the full
-one, then the minimal one. They are written for a type that has none yet, and only then:
+one, then the minimal one, then for each field that was added later one that has it. They are written for a type that
+has none yet, and only then:
 
     python -m tests.domain.golden_events
 
-To change the bytes of a type that is NOT released, delete its file and run that again. The file of a released
-type is never deleted and never changed: ledgers hold such bytes for ever. Add a field with a default (the file
-stays as it is, and proves that old bytes are still read), or a new version of the type beside the old one.
+To change the bytes of a type that is NOT released, delete its file and run that again. The lines of a released
+type are never deleted and never changed: ledgers hold such bytes for ever. Add a field with a default (the lines
+stay as they are, and prove that old bytes are still read; one is added), or a new version of the type beside it.
 """
 
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
+from smsledger.domain.consent import Reason, Restoration, Restored, Suppressed
 from smsledger.domain.event import Event
+from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.message import (
-    MESSAGE_EVENTS,
     Blocked,
     Deferred,
     Delivered,
@@ -37,8 +40,9 @@ AT = datetime(2026, 3, 1, 12, 30, 15, 678_000, tzinfo=UTC)
 RETRY_AT = datetime(2026, 3, 1, 12, 31, tzinfo=UTC)
 PROVIDER_AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 ON_THE_SECOND = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
+ANOTHER_ID = UUID("01936f00-0000-7000-8000-000000000002")
 
-EVENTS: dict[str, tuple[Event, Event]] = {
+EVENTS: dict[str, tuple[Event, ...]] = {
     "message.queued.v1": (
         Queued(
             at=AT,
@@ -79,6 +83,22 @@ EVENTS: dict[str, tuple[Event, Event]] = {
             template_id=1,
             template_version=1,
             key_id="key_1",
+        ),
+        Queued(
+            at=AT,
+            organization_id="acme",
+            sender="ACME",
+            sender_reason="own number for GB",
+            recipient="+447400123456",
+            country="GB",
+            body="Hello",
+            encoding=Encoding.GSM_7,
+            segments=1,
+            template_id=0,
+            template_version=0,
+            key_id="",
+            pooled=False,
+            in_reply_to=ANOTHER_ID,
         ),
     ),
     "message.blocked.v1": (
@@ -152,6 +172,59 @@ EVENTS: dict[str, tuple[Event, Event]] = {
             segments=1,
             country="001",
         ),
+        Received(
+            at=AT,
+            organization_id="acme",
+            carrier="simulator",
+            provider_message_id="in-3",
+            sender="12345",
+            recipient="+18005550100",
+            body="",
+            encoding=Encoding.GSM_7,
+            segments=1,
+            country="ZZ",
+            in_reply_to=ANOTHER_ID,
+        ),
+    ),
+    "consent.suppressed.v1": (
+        Suppressed(
+            at=AT,
+            organization_id="acme",
+            number="+14155550123",
+            scope="POOL",
+            reason=Reason.OPT_OUT,
+            keyword="STOP",
+            message_id=ANOTHER_ID,
+            key_id="key_1",
+            note="a note",
+        ),
+        Suppressed(
+            at=ON_THE_SECOND,
+            organization_id="acme",
+            number="+14155550123",
+            scope="ALL",
+            reason=Reason.MANUAL,
+        ),
+    ),
+    "consent.restored.v1": (
+        Restored(
+            at=AT,
+            organization_id="acme",
+            number="+14155550123",
+            scope="+18005550100",
+            reason=Restoration.OPT_IN,
+            keyword="START",
+            message_id=ANOTHER_ID,
+            key_id="key_1",
+            note="a note",
+        ),
+        Restored(
+            at=ON_THE_SECOND,
+            organization_id="acme",
+            number="+14155550123",
+            scope="ALL",
+            reason=Restoration.MANUAL,
+        ),
     ),
 }
 
@@ -171,7 +244,7 @@ def write_missing() -> list[str]:
     FOLDER.mkdir(exist_ok=True)
     missing = [topic for topic in EVENTS if not path_of(topic).exists()]
     for topic in missing:
-        path_of(topic).write_bytes(b"".join(MESSAGE_EVENTS.encode(event) + b"\n" for event in EVENTS[topic]))
+        path_of(topic).write_bytes(b"".join(LEDGER_EVENTS.encode(event) + b"\n" for event in EVENTS[topic]))
     return missing
 
 

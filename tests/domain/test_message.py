@@ -373,7 +373,13 @@ def test_a_queued_message_can_be_blocked() -> None:
     assert block(now, error_code="OPTED_OUT", reason="opted out", at=at(2)) == []
 
 
-@histories_except("queued", "blocked")
+def test_a_message_that_the_carrier_did_not_take_can_be_blocked_before_the_next_attempt() -> None:
+    message = given(queued(), sending(), deferred())
+    decided = block(message, error_code="1006", reason="suppressed", at=at(3))
+    assert after(message, decided).status is Status.BLOCKED
+
+
+@histories_except("queued", "deferred", "blocked")
 def test_a_message_that_may_be_with_the_carrier_cannot_be_blocked(events: Sequence[Event]) -> None:
     message = given(*events)
     with pytest.raises(NotSendable, match=f"it is {message.status}"):

@@ -75,7 +75,7 @@ def test_an_unknown_message_is_one_line(environment: dict[str, str]):
 def test_what_is_no_message_id_is_one_line(environment: dict[str, str]):
     result = run("timeline", "sms_abc", environment=environment)
     assert result.exit_code == 1
-    assert result.stderr.startswith("smsledger: not a message id")
+    assert result.stderr.startswith("smsledger: not an id")
 
 
 def test_without_a_running_ledger_it_says_what_to_do(tmp_path: Path):

@@ -5,17 +5,20 @@ What an outcome or a receipt means for a message is the caller's; one connection
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
 
 from smsledger.application.ports import (
+    CarrierInbound,
     CarrierReceipt,
     Outcome,
     Refused,
     Submission,
+    TakeInbound,
     Taken,
     TakeReceipts,
     TryLater,
@@ -29,7 +32,10 @@ from .session import CARRIER_DOWN, Session, SessionLimits
 log = structlog.get_logger(__name__)
 
 NAME = "simulator"
+FrameT = TypeVar("FrameT", wire.Receipt, wire.Inbound)
+
 RECEIPTS_PER_TAKE_MAX = 1_000
+INBOUND_PER_TAKE_MAX = 100
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.05, 2.0
 """The pause before connecting again doubles from the one to the other."""
 
@@ -64,14 +70,16 @@ class SimulatorCarrier:
 
         Receipts of an account go to any of its connections; message ids are known to all of them.
         """
-        self._host, self._port = _address(url)
+        self._host, self._port = address(url)
         self._bind = wire.Bind(account, connection_name)
         self._limits = limits or SessionLimits()
         self._session: Session | None = None
-        self._arrived = asyncio.Event()
+        # One each, so that neither receipts nor messages from phones wait for the others.
+        self._receipts_arrived = asyncio.Event()
+        self._inbound_arrived = asyncio.Event()
         self._connected = asyncio.Event()
         self.takes_failed = 0
-        """Batches of receipts that could not be handed over since the start."""
+        """Batches that could not be handed over since the start."""
         self.connections_made = 0
         """Connections since the start."""
 
@@ -96,11 +104,29 @@ class SimulatorCarrier:
         found: Taken | Refused | TryLater | Unknown | None = await session.look_up(submission.message_id)
         return Unknown(found.reason) if isinstance(found, TryLater) else found
 
-    async def run(self, take: TakeReceipts) -> None:
-        """Stay connected and hand receipts to `take` until cancelled. Where it raises, they come again."""
+    async def run(self, take: TakeReceipts, take_inbound: TakeInbound) -> None:
+        """Stay connected and hand over what comes until cancelled; see the port."""
+
+        async def receipts(found: Sequence[wire.Receipt]) -> None:
+            await take([_carrier_receipt(receipt) for receipt in found])
+
+        async def inbound(found: Sequence[wire.Inbound]) -> None:
+            await take_inbound([_carrier_inbound(message) for message in found])
+
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay_connected())
-            tasks.create_task(self._hand_over(take))
+            tasks.create_task(
+                self._hand_over(
+                    self._receipts_arrived,
+                    lambda session: session.next_receipts(RECEIPTS_PER_TAKE_MAX),
+                    receipts,
+                )
+            )
+            tasks.create_task(
+                self._hand_over(
+                    self._inbound_arrived, lambda session: session.next_inbound(INBOUND_PER_TAKE_MAX), inbound
+                )
+            )
 
     async def connected(self) -> None:
         """Wait until messages can be submitted."""
@@ -148,7 +174,7 @@ class SimulatorCarrier:
         try:
             async with asyncio.timeout(self._limits.connect_s):
                 _, session = await loop.create_connection(
-                    lambda: Session(self._bind, self._limits, self._arrived.set), self._host, self._port
+                    lambda: Session(self._bind, self._limits, self._arrived), self._host, self._port
                 )
                 reason = await session.bound
         except OSError as error:  # TimeoutError is one
@@ -169,8 +195,8 @@ class SimulatorCarrier:
         log.info("carrier.connected", carrier=NAME, host=self._host, port=self._port)
         self._session = session
         self._connected.set()
-        # Receipts may have come in one piece with the answer to the bind.
-        self._arrived.set()
+        # Some may have come in one piece with the answer to the bind.
+        self._arrived()
         try:
             await asyncio.shield(session.lost)
         finally:
@@ -179,28 +205,37 @@ class SimulatorCarrier:
             session.close()
         log.warning("carrier.disconnected", carrier=NAME)
 
-    # --- Receipts -----------------------------------------------------------------------------------------
+    # --- What comes ---------------------------------------------------------------------------------------
 
-    async def _hand_over(self, take: TakeReceipts) -> None:
+    def _arrived(self) -> None:
+        self._receipts_arrived.set()
+        self._inbound_arrived.set()
+
+    async def _hand_over(
+        self,
+        arrived: asyncio.Event,
+        next_batch: Callable[[Session], list[FrameT]],
+        take: Callable[[Sequence[FrameT]], Awaitable[None]],
+    ) -> None:
         """What arrives while one batch is being taken makes the next."""
         while True:
-            await self._arrived.wait()
-            self._arrived.clear()
+            await arrived.wait()
+            arrived.clear()
             session = self._session
-            while session is not None and (receipts := session.next_receipts(RECEIPTS_PER_TAKE_MAX)):
-                await self._hand_over_batch(session, receipts, take)
+            while session is not None and (batch := next_batch(session)):
+                await self._hand_over_batch(session, batch, take)
 
     async def _hand_over_batch(
-        self, session: Session, receipts: Sequence[wire.Receipt], take: TakeReceipts
+        self, session: Session, batch: Sequence[FrameT], take: Callable[[Sequence[FrameT]], Awaitable[None]]
     ) -> None:
         try:
-            await take([_carrier_receipt(receipt) for receipt in receipts])
+            await take(batch)
         except Exception:
             self.takes_failed += 1
-            log.exception("carrier.receipts_not_taken", carrier=NAME, receipts=len(receipts))
-            session.give_back(receipts)
+            log.exception("carrier.not_taken", carrier=NAME, received=len(batch))
+            session.give_back(batch)
         else:
-            session.acknowledge(receipts)
+            session.acknowledge(batch)
 
 
 def _carrier_receipt(receipt: wire.Receipt) -> CarrierReceipt:
@@ -209,7 +244,14 @@ def _carrier_receipt(receipt: wire.Receipt) -> CarrierReceipt:
     )
 
 
-def _address(url: str) -> tuple[str, int]:
+def _carrier_inbound(message: wire.Inbound) -> CarrierInbound:
+    return CarrierInbound(
+        NAME, message.provider_message_id, message.sender, message.recipient, message.body, message.at
+    )
+
+
+def address(url: str) -> tuple[str, int]:
+    """Host and port of a simulator's URL. Raises InvalidCarrierUrl."""
     parts = urlsplit(url)
     try:
         host, port = parts.hostname, parts.port

@@ -74,7 +74,18 @@ class ReceiptsAcked(_Record, frozen=True, tag="acked"):
     receipt_ids: list[int]
 
 
-Record: TypeAlias = Opened | MessageTaken | MessageCarried | MessageRefused | ReceiptsAcked
+class InboundMade(_Record, frozen=True, tag="inbound"):
+    """A message came in from a phone; acknowledged under the id of its receipt 0."""
+
+    number: int
+    account: str
+    sender: str
+    recipient: str
+    body: str
+    at: datetime
+
+
+Record: TypeAlias = Opened | MessageTaken | MessageCarried | MessageRefused | ReceiptsAcked | InboundMade
 
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 _ENCODER = msgspec.json.Encoder()

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from .journal import (
     JOURNAL_VERSION,
+    InboundMade,
     Journal,
     JournalUnreadable,
     MessageCarried,
@@ -77,6 +78,8 @@ class Memory:
         """Open the journal in `folder` and read it. Raises JournalLocked, JournalUnreadable, JournalFailed."""
         self.pending: dict[int, Pending] = {}
         """By number."""
+        self.inbound: dict[int, InboundMade] = {}
+        """Messages from phones that are not acknowledged, by number: messages both ways are numbered together."""
         self._generation_messages = remembered_messages
         self._generation_lasts = remembered
         self._recent = Known()
@@ -118,6 +121,15 @@ class Memory:
         self._journal.append(MessageRefused(message_id, refusal.error_code, refusal.reason))
         self._remember(message_id.int, refusal, at)
 
+    def make_inbound(self, account: str, sender: str, recipient: str, body: str, at: datetime) -> InboundMade:
+        """A message comes in from a phone."""
+        self._turn_generation_if_due(at)
+        made = InboundMade(self._next_number, account, sender, recipient, body, at)
+        self._journal.append(made)
+        self._hold_inbound(made)
+        self._count_in_generation(at)
+        return made
+
     def acknowledge(self, receipt_ids: Iterable[int]) -> list[int]:
         """Which of these receipts were still to be acknowledged; they are not any more."""
         new = [number for number in receipt_ids if self._settle(number)]
@@ -156,12 +168,21 @@ class Memory:
 
     def _remember(self, key: int, fate: Fate, at: datetime | None) -> None:
         self._recent[key] = fate
+        self._count_in_generation(at)
+
+    def _count_in_generation(self, at: datetime | None) -> None:
         self._known_in_generation += 1
         if self._generation_began is None:
             self._generation_began = at
 
+    def _hold_inbound(self, made: InboundMade) -> None:
+        self.inbound[made.number] = made
+        self._next_number = max(self._next_number, made.number + 1)
+
     def _settle(self, receipt: int) -> bool:
         number, step = divmod(receipt, STEPS_MAX)
+        if step == 0 and self.inbound.pop(number, None) is not None:
+            return True
         pending = self.pending.get(number)
         if pending is None or not pending.unacked >> step & 1:
             return False
@@ -194,6 +215,7 @@ class Memory:
             )
             for pending in self.pending.values()
         ]
+        carried += self.inbound.values()
         self._journal.start_segment([Opened(self._epoch, self._next_number), *carried])
         self._begin_generation()
         for pending in self.pending.values():
@@ -234,6 +256,8 @@ class Memory:
                 self._recent[message_id.int] = number
                 if on_air != 1:
                     self._on_air[message_id.int] = on_air
+            case InboundMade():
+                self._hold_inbound(record)
             case MessageRefused(message_id, error_code, reason):
                 self._remember(message_id.int, Refusal(error_code, reason), None)
             case Opened(epoch, next_number, version):

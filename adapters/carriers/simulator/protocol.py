@@ -27,7 +27,12 @@ QUERY_MESSAGES_MAX = 1_000
 
 RECEIPTS_PER_ACK_MAX = 1_000
 
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
+NUMBER_CHARACTERS_MAX = 64
+
+BODY_CHARACTERS_MAX = 1_600
+"""Of a message from a phone: ten parts."""
+
+Name = Annotated[str, Meta(min_length=1, max_length=NUMBER_CHARACTERS_MAX)]
 
 
 class _Frame(msgspec.Struct, frozen=True, gc=False, tag_field="type", omit_defaults=True):
@@ -68,7 +73,7 @@ class LookUp(_Frame, frozen=True, tag="look_up"):
 
 
 class ReceiptAck(_Frame, frozen=True, tag="receipt_ack"):
-    """These receipts are stored safely and need not be sent again."""
+    """These receipts and inbound messages are stored safely and need not be sent again."""
 
     receipt_ids: Annotated[list[int], Meta(max_length=RECEIPTS_PER_ACK_MAX)]
 
@@ -88,6 +93,17 @@ class Stats(_Frame, frozen=True, tag="stats"):
     """What the process did since it started; answered by `counts`."""
 
     seq: int
+
+
+class Inject(_Frame, frozen=True, tag="inject"):
+    """Have a message come in from a phone; answered by `injected` or `not_injected`. For people and tests."""
+
+    seq: int
+    sender: Name
+    """The person's number."""
+    recipient: Name
+    """The number that the person writes to."""
+    body: Annotated[str, Meta(max_length=BODY_CHARACTERS_MAX)]
 
 
 # --- Carrier to ledger ------------------------------------------------------------------------------------
@@ -145,6 +161,31 @@ class Receipt(_Frame, frozen=True, tag="receipt"):
     reason: str = ""
 
 
+class Inbound(_Frame, frozen=True, tag="inbound"):
+    """A message from a phone; sent again until it is acknowledged, like a receipt (SMPP's deliver_sm carries both)."""
+
+    receipt_id: int
+    provider_message_id: str
+    sender: str
+    recipient: str
+    body: str
+    at: datetime
+
+
+class Injected(_Frame, frozen=True, tag="injected"):
+    """The message is kept until a connection of the account has acknowledged it."""
+
+    seq: int
+    provider_message_id: str
+
+
+class NotInjected(_Frame, frozen=True, tag="not_injected"):
+    """The message was not made."""
+
+    seq: int
+    reason: str
+
+
 class Pong(_Frame, frozen=True, tag="pong"):
     """The answer to `ping`."""
 
@@ -171,13 +212,27 @@ class Counts(_Frame, frozen=True, tag="counts", kw_only=True):
     connections: int = 0
     pending_messages: int = 0
     """Messages that still have receipts to come."""
+    pending_inbound: int = 0
+    """Messages from phones that are not acknowledged."""
     backlog_receipts: int = 0
-    """Receipts that are due and wait for a connection or its window."""
+    """Receipts and messages from phones that are due and wait for a connection or its window."""
 
 
-ToCarrier: TypeAlias = Bind | Submit | LookUp | ReceiptAck | Ping | Handset | Stats
+ToCarrier: TypeAlias = Bind | Submit | LookUp | ReceiptAck | Ping | Handset | Stats | Inject
 ToLedger: TypeAlias = (
-    Bound | BindRefused | Submitted | RefusedForGood | Throttled | NotFound | Receipt | Pong | OnAir | Counts
+    Bound
+    | BindRefused
+    | Submitted
+    | RefusedForGood
+    | Throttled
+    | NotFound
+    | Receipt
+    | Inbound
+    | Injected
+    | NotInjected
+    | Pong
+    | OnAir
+    | Counts
 )
 
 TO_CARRIER: msgspec.json.Decoder[ToCarrier] = msgspec.json.Decoder(ToCarrier)

@@ -1,4 +1,4 @@
-"""Receipts on their way: when each is due, to which connection it goes, and which have to be sent again.
+"""Receipts, and messages from phones, on their way: when each is due, to which connection it goes, and which have to be sent again.
 
 At-least-once: a receipt is scheduled, waiting in the backlog, or under way on one connection until it is
 acknowledged. What a receipt says is its message's script; what is still open is in `memory.py`.
@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from . import protocol as wire
 from .connection import Connection
+from .journal import InboundMade
 from .memory import Memory, Pending, receipt_id
 from .scripts import STEPS_MAX, Behaviour, receipt_delay_s
 from .timers import Timers
@@ -29,9 +30,13 @@ class ReceiptDesk:
         """Since the start, resent ones included."""
         self.acknowledged = 0
 
+    def has_receiver(self, account: str) -> bool:
+        """Whether anybody of the account is connected to be given anything."""
+        return bool(self._receivers.get(account))
+
     @property
     def backlog(self) -> int:
-        """Receipts that are due and wait for a connection with room."""
+        """What is due and waits for a connection with room."""
         return sum(map(len, self._backlog.values()))
 
     def add_receiver(self, account: str, connection: Connection) -> None:
@@ -60,6 +65,10 @@ class ReceiptDesk:
             else:
                 self._send(receipt_id(pending.number, step))
 
+    def deliver(self, made: InboundMade) -> None:
+        """Have a message from a phone sent."""
+        self._send(receipt_id(made.number, 0))
+
     def acknowledge(self, connection: Connection, receipt_ids: Sequence[int]) -> list[int]:
         """These need not be sent again; returns those that were open."""
         for number in receipt_ids:
@@ -76,7 +85,10 @@ class ReceiptDesk:
 
     def _send(self, number: int) -> None:
         pending = self._memory.pending.get(number // STEPS_MAX)
-        if pending is None or not pending.unacked >> number % STEPS_MAX & 1:
+        if pending is None:
+            self._send_inbound(number)
+            return
+        if not pending.unacked >> number % STEPS_MAX & 1:
             return
         connection = self._receiver(pending)
         if connection is None:
@@ -84,6 +96,20 @@ class ReceiptDesk:
             return
         self.sent += 1
         connection.send_receipt(number, self._receipt(pending, number))
+
+    def _send_inbound(self, number: int) -> None:
+        made = self._memory.inbound.get(number // STEPS_MAX)
+        if made is None or number % STEPS_MAX:
+            return
+        connection = next((one for one in self._receivers.get(made.account, ()) if one.room), None)
+        if connection is None:
+            self._backlog.setdefault(made.account, deque()).append(number)
+            return
+        provider_message_id = self._memory.provider_message_id(made.number)
+        connection.send_receipt(
+            number,
+            wire.Inbound(number, provider_message_id, made.sender, made.recipient, made.body, made.at),
+        )
 
     def _receipt(self, pending: Pending, number: int) -> wire.Receipt:
         step = number % STEPS_MAX

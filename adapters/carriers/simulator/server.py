@@ -76,6 +76,8 @@ class Simulator:
         """Fails when the journal cannot be written."""
         for pending in memory.pending.values():
             self._receipts.schedule(pending)
+        for made in memory.inbound.values():
+            self._receipts.deliver(made)
         self._timers.after(self._check_s, self._check_connections, None)
 
     # --- Connections --------------------------------------------------------------------------------------
@@ -190,9 +192,24 @@ class Simulator:
                 )
             case wire.Stats(seq):
                 connection.send(self._counts(seq))
+            case wire.Inject():
+                self._inject(connection, frame)
             case _:
                 connection.send(wire.BindRefused("the connection is bound already"))
                 connection.drop()
+
+    def _inject(self, connection: Connection, frame: wire.Inject) -> None:
+        account = connection.account or ""
+        if not self._receipts.has_receiver(account):
+            connection.send(
+                wire.NotInjected(frame.seq, f"nobody is connected as {account} (is the dispatcher running?)")
+            )
+            return
+        made = self._memory.make_inbound(
+            account, frame.sender, frame.recipient, frame.body, datetime.now(UTC)
+        )
+        connection.send(wire.Injected(frame.seq, self._memory.provider_message_id(made.number)))
+        self._receipts.deliver(made)
 
     # --- Submissions --------------------------------------------------------------------------------------
 
@@ -313,6 +330,7 @@ class Simulator:
             receipts_acked=self._receipts.acknowledged,
             connections=len(self._connections),
             pending_messages=len(self._memory.pending),
+            pending_inbound=len(self._memory.inbound),
             backlog_receipts=self._receipts.backlog,
         )
 

@@ -1,6 +1,6 @@
-"""One connection of the ledger to the simulator: submissions out, answers and receipts in.
+"""One connection of the ledger to the simulator: submissions out, answers, receipts and messages from phones in.
 
-It lives as long as its TCP connection; reconnecting, and handing receipts over, is `client.py`. Deadlines are
+It lives as long as its TCP connection; reconnecting, and handing over what came, is `client.py`. Deadlines are
 looked at on one timer, not set per message.
 """
 
@@ -38,7 +38,7 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     ping_s: float = 5.0
     """After this long without a line the peer is asked for one, and after as long again it counts as gone."""
     receipts_held_max: int = 20_000
-    """Receipts that came and are not acknowledged; a carrier that sends more is disconnected."""
+    """Receipts and messages that came and are not acknowledged; a carrier that sends more is disconnected."""
 
 
 class _Waiting(msgspec.Struct, gc=False):
@@ -51,10 +51,10 @@ class _Waiting(msgspec.Struct, gc=False):
 class Session(asyncio.Protocol):
     """The ledger's side of one connection."""
 
-    def __init__(self, bind: wire.Bind, limits: SessionLimits, receipts_arrived: Callable[[], None]) -> None:
+    def __init__(self, bind: wire.Bind, limits: SessionLimits, arrived: Callable[[], None]) -> None:
         self._bind = bind
         self._limits = limits
-        self._receipts_arrived = receipts_arrived
+        self._arrived = arrived
         self._loop = asyncio.get_running_loop()
         self._reader = wire.FrameReader(wire.TO_LEDGER)
         self._transport: asyncio.Transport | None = None
@@ -66,6 +66,7 @@ class Session(asyncio.Protocol):
         self._paused = False
         self._heard_at = 0.0
         self._receipts: deque[wire.Receipt] = deque()
+        self._inbound: deque[wire.Inbound] = deque()
         self._held: set[int] = set()
         self._check: asyncio.TimerHandle | None = None
         self.bound: asyncio.Future[str] = self._loop.create_future()
@@ -91,13 +92,14 @@ class Session(asyncio.Protocol):
             return
         for frame in frames:
             if type(frame) is wire.Receipt:
-                self._hold(frame)
+                if self._hold(frame.receipt_id):
+                    self._receipts.append(frame)
             elif type(frame) is wire.Submitted:
                 self._answer(frame.seq, Taken(frame.provider_message_id, frame.at))
             else:
                 self._handle_other(frame)
-        if self._receipts:
-            self._receipts_arrived()
+        if self._receipts or self._inbound:
+            self._arrived()
         if self._waiting:
             self._write_waiting()
 
@@ -163,16 +165,21 @@ class Session(asyncio.Protocol):
         receipts = self._receipts
         return [receipts.popleft() for _ in range(min(count_max, len(receipts)))]
 
-    def acknowledge(self, receipts: Sequence[wire.Receipt]) -> None:
-        """The receipts are stored; the carrier need not send them again."""
-        receipt_ids = [receipt.receipt_id for receipt in receipts]
+    def next_inbound(self, count_max: int) -> list[wire.Inbound]:
+        """Up to `count_max` messages from phones that came and were not given out yet."""
+        inbound = self._inbound
+        return [inbound.popleft() for _ in range(min(count_max, len(inbound)))]
+
+    def acknowledge(self, taken: Sequence[wire.Receipt | wire.Inbound]) -> None:
+        """What came is stored; the carrier need not send it again."""
+        receipt_ids = [one.receipt_id for one in taken]
         self._held.difference_update(receipt_ids)
         if self._transport is not None:
             self._write(wire.ENCODER.encode(wire.ReceiptAck(receipt_ids)))
 
-    def give_back(self, receipts: Sequence[wire.Receipt]) -> None:
-        """The receipts could not be stored; the carrier will send them again."""
-        self._held.difference_update([receipt.receipt_id for receipt in receipts])
+    def give_back(self, not_taken: Sequence[wire.Receipt | wire.Inbound]) -> None:
+        """What came could not be stored; the carrier will send it again."""
+        self._held.difference_update([one.receipt_id for one in not_taken])
 
     def close(self) -> None:
         """End the connection after what was written."""
@@ -215,14 +222,15 @@ class Session(asyncio.Protocol):
         if asked is not None and not asked[0].done():
             asked[0].set_result(outcome)
 
-    def _hold(self, receipt: wire.Receipt) -> None:
-        if receipt.receipt_id in self._held:
-            return
-        self._held.add(receipt.receipt_id)
-        self._receipts.append(receipt)
+    def _hold(self, receipt_id: int) -> bool:
+        """Whether this is not here already, sent again by an impatient carrier."""
+        if receipt_id in self._held:
+            return False
+        self._held.add(receipt_id)
         if len(self._held) > self._limits.receipts_held_max:
             log.warning("carrier.too_many_receipts", carrier="simulator", held=len(self._held))
             self.abort()
+        return True
 
     def _handle_other(self, frame: wire.ToLedger) -> None:
         match frame:
@@ -240,6 +248,9 @@ class Session(asyncio.Protocol):
                 self._set_bound("")
             case wire.BindRefused(reason):
                 self._set_bound(reason)
+            case wire.Inbound(receipt_id):
+                if self._hold(receipt_id):
+                    self._inbound.append(frame)
             case _:
                 pass  # a pong; having heard it is enough
 

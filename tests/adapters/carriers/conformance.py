@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from smsledger.application.ports import (
     Carrier,
+    CarrierInbound,
     CarrierReceipt,
     Outcome,
     Refused,
@@ -28,6 +29,9 @@ from smsledger.domain.status import Status
 
 DEADLINE_S = 20.0
 """Far more than anything here takes: it only turns a hanging test into a failing one."""
+
+
+PERSON, OURS = "+14155551234", "+18005551234"
 
 
 class Fate(Enum):
@@ -69,19 +73,26 @@ class CarrierHarness(Protocol):
         """How often each message went out to the handset; None where the far side does not tell."""
         ...
 
+    async def bring_in(self, sender: str, recipient: str, body: str) -> str | None:
+        """Have a message come in from a phone; the carrier's id of it. None where it cannot be made to."""
+        ...
+
 
 class Receiver:
-    """Runs a carrier and keeps the receipts that it hands over; `refusals` takes fail first."""
+    """Runs a carrier and keeps what it hands over; `refusals` takes of receipts, and of messages, fail first."""
 
-    def __init__(self, carrier: Carrier, refusals: int = 0) -> None:
+    def __init__(self, carrier: Carrier, refusals: int = 0, inbound_refusals: int = 0) -> None:
         self._carrier = carrier
         self._refusals = refusals
+        self._inbound_refusals = inbound_refusals
         self._changed = asyncio.Condition()
         self.receipts: list[CarrierReceipt] = []
         self.refused: list[CarrierReceipt] = []
+        self.inbound: list[CarrierInbound] = []
+        self.inbound_refused: list[CarrierInbound] = []
 
     async def __aenter__(self) -> Self:
-        self._running = asyncio.create_task(self._carrier.run(self._take))
+        self._running = asyncio.create_task(self._carrier.run(self._take, self._take_inbound))
         return self
 
     async def __aexit__(
@@ -97,6 +108,14 @@ class Receiver:
             if fails:
                 kept = self.refused
             kept.extend(receipts)
+            self._changed.notify_all()
+        if fails:
+            raise ConnectionError("the ledger's database is away")
+
+    async def _take_inbound(self, messages: Sequence[CarrierInbound]) -> None:
+        async with self._changed:
+            fails = len(self.inbound_refused) < self._inbound_refusals
+            (self.inbound_refused if fails else self.inbound).extend(messages)
             self._changed.notify_all()
         if fails:
             raise ConnectionError("the ledger's database is away")
@@ -260,6 +279,39 @@ class CarrierConformance:
             await receiver.until(lambda: receiver.of(outcome) != [])
             assert receiver.refused == receiver.of(outcome)
 
+    async def test_a_message_from_a_phone_is_handed_over_with_the_carriers_id(
+        self, harness: CarrierHarness, receiver: Receiver
+    ) -> None:
+        provider_message_id = await self._bring_in(harness, "STOP")
+        await receiver.until(lambda: receiver.inbound != [])
+        [message] = receiver.inbound
+        assert (message.sender, message.recipient, message.body) == (PERSON, OURS, "STOP")
+        assert (message.carrier, message.provider_message_id) == (harness.carrier.name, provider_message_id)
+        assert message.provider_at is None or message.provider_at.tzinfo is not None
+        assert receiver.receipts == []
+
+    async def test_messages_that_could_not_be_taken_come_again_under_the_same_id(
+        self, harness: CarrierHarness
+    ) -> None:
+        async with Receiver(harness.carrier, inbound_refusals=1) as receiver:
+            await self._connected(harness)
+            await self._bring_in(harness, "Hello")
+            await receiver.until(lambda: receiver.inbound != [])
+            assert receiver.inbound_refused == receiver.inbound
+
+    async def test_a_message_that_was_not_taken_is_not_lost_in_an_outage(
+        self, harness: CarrierHarness
+    ) -> None:
+        async with Receiver(harness.carrier, inbound_refusals=1) as receiver:
+            await self._connected(harness)
+            await self._bring_in(harness, "Hello")
+            await receiver.until(lambda: receiver.inbound_refused != [])
+            await harness.go_down()
+            await harness.come_back()
+            await self._connected(harness)
+            await receiver.until(lambda: receiver.inbound != [])
+            assert receiver.inbound[0] == receiver.inbound_refused[0]
+
     async def test_without_a_connection_nothing_is_taken_and_nothing_raised(
         self, harness: CarrierHarness
     ) -> None:
@@ -307,6 +359,12 @@ class CarrierConformance:
         if recipient is None:
             pytest.skip(f"this carrier has no number for: {fate.value}")
         return recipient
+
+    async def _bring_in(self, harness: CarrierHarness, body: str) -> str:
+        provider_message_id = await harness.bring_in(PERSON, OURS, body)
+        if provider_message_id is None:
+            pytest.skip("this carrier cannot be made to bring in a message")
+        return provider_message_id
 
     async def _connected(self, harness: CarrierHarness) -> None:
         async with asyncio.timeout(DEADLINE_S):

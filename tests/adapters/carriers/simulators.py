@@ -17,6 +17,7 @@ import msgspec
 from smsledger.adapters.carriers.simulator import protocol as wire
 from smsledger.adapters.carriers.simulator.client import SimulatorCarrier
 from smsledger.adapters.carriers.simulator.connection import Limits
+from smsledger.adapters.carriers.simulator.inject import inject_inbound
 from smsledger.adapters.carriers.simulator.scripts import Behaviour
 from smsledger.adapters.carriers.simulator.server import serve
 
@@ -92,6 +93,11 @@ class SimulatorHarness(LocalSimulator):
 
     async def sent_counts(self, message_ids: Sequence[UUID]) -> list[int]:
         return await self.carrier.sent_counts(message_ids)
+
+    async def bring_in(self, sender: str, recipient: str, body: str) -> str:
+        return await inject_inbound(
+            f"tcp://127.0.0.1:{self.port}", sender=sender, recipient=recipient, body=body
+        )
 
 
 class Peer:

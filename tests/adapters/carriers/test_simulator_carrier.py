@@ -9,13 +9,18 @@ from uuid import UUID
 
 import pytest
 
-from smsledger.adapters.carriers.simulator.client import InvalidCarrierUrl, SimulatorCarrier
+from smsledger.adapters.carriers.simulator.client import (
+    InvalidCarrierUrl,
+    SimulatorCarrier,
+    SimulatorUnreachable,
+)
+from smsledger.adapters.carriers.simulator.inject import NotTaken, inject_inbound
 from smsledger.adapters.carriers.simulator.scripts import SCRIPTS, Behaviour
 from smsledger.adapters.carriers.simulator.session import SessionLimits
 from smsledger.application.ports import Outcome, Refused, Taken, TryLater, Unknown
 from smsledger.domain.status import Status
 
-from .conformance import DEADLINE_S, CarrierConformance, CarrierHarness, Receiver, submission
+from .conformance import DEADLINE_S, OURS, PERSON, CarrierConformance, CarrierHarness, Receiver, submission
 from .simulators import AT_ONCE, ORDINARY, LocalSimulator, Peer, SimulatorHarness, SimulatorProcess
 
 
@@ -241,3 +246,54 @@ async def test_the_slow_number_answers_late_and_is_delivered_after_that(tmp_path
         outcome = await slow
         await receiver.until(lambda: receiver.of(outcome) != [])
     await simulator.stop()
+
+
+async def bring_in(port: int, body: str) -> str:
+    return await inject_inbound(f"tcp://127.0.0.1:{port}", sender=PERSON, recipient=OURS, body=body)
+
+
+async def test_where_nobody_is_connected_a_message_from_a_phone_is_refused(simulator: LocalSimulator) -> None:
+    with pytest.raises(NotTaken, match="nobody is connected as smsledger"):
+        await bring_in(simulator.port, "STOP")
+    async with Receiver(simulator.new_carrier(account="another")) as receiver:
+        with pytest.raises(NotTaken, match="nobody is connected as smsledger"):
+            await bring_in(simulator.port, "STOP")
+        assert receiver.inbound == []
+
+
+@pytest.mark.parametrize("body", ["", "x" * 1_601])
+async def test_a_message_that_no_phone_could_send_is_refused(simulator: LocalSimulator, body: str) -> None:
+    with pytest.raises(NotTaken, match=f"body has {len(body)} characters, 1 to 1600 are taken"):
+        await bring_in(simulator.port, body)
+
+
+async def test_a_simulator_that_is_not_there_is_named(simulator: LocalSimulator) -> None:
+    await simulator.stop()
+    with pytest.raises(SimulatorUnreachable, match=f"127.0.0.1:{simulator.port}"):
+        await bring_in(simulator.port, "STOP")
+    await simulator.start()
+
+
+@pytest.mark.timeout(60)
+async def test_a_message_from_a_phone_is_kept_over_a_killed_simulator_until_it_is_taken(
+    tmp_path: Path,
+) -> None:
+    async with SimulatorProcess(tmp_path) as process:
+        carrier = SimulatorCarrier(f"tcp://127.0.0.1:{process.port}")
+        ids = []
+        async with Receiver(carrier, inbound_refusals=3) as receiver:
+            for refused in (1, 2, 3):
+                await carrier.connected()
+                ids.append(await bring_in(process.port, f"number {refused}"))
+                await receiver.until(lambda refused=refused: len(receiver.inbound_refused) >= refused)  # type: ignore[misc]
+                await process.end(signal.SIGKILL)
+                await process.start()
+            await receiver.until(lambda: {one.provider_message_id for one in receiver.inbound} == {*ids})
+            assert [one.body for one in receiver.inbound] == ["number 1", "number 2", "number 3"]
+        assert await process.end(signal.SIGTERM) == 0
+        async with Receiver(carrier) as receiver:
+            await process.start()
+            await carrier.connected()
+            outcome = await carrier.submit(submission(ORDINARY))
+            await receiver.until(lambda: receiver.of(outcome) != [])
+            assert receiver.inbound == []

@@ -177,3 +177,32 @@ def test_fates_are_the_same_in_little_memory() -> None:
         known[key] = expected[key] = fate
     assert all(known.get(key) == fate for key, fate in expected.items())
     assert all((key in known) == (key in expected) for key in range(1, 1_000_003, 11))
+
+
+def test_a_message_from_a_phone_is_known_until_it_is_acknowledged(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    sent = take(memory, 1)
+    kept, done = (memory.make_inbound("smsledger", "+1", "+2", body, AT) for body in ("kept", "done"))
+    provider_ids = {memory.provider_message_id(one.number) for one in (sent, kept, done)}
+    assert len(provider_ids) == 3
+    assert memory.acknowledge([receipt_id(done.number, 0)]) == [receipt_id(done.number, 0)]
+    end_suddenly(memory)
+
+    again = Memory(tmp_path)
+    assert again.inbound == {kept.number: kept}
+    assert memory.provider_message_id(kept.number) in provider_ids
+    assert take(again, 2).number == done.number + 1
+    assert again.acknowledge([receipt_id(kept.number, 0)]) == [receipt_id(kept.number, 0)]
+    assert again.acknowledge([receipt_id(kept.number, 0)]) == []
+    again.close()
+
+
+def test_a_message_from_a_phone_is_carried_from_generation_to_generation(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, remembered_messages=2, remembered=timedelta())
+    kept = memory.make_inbound("smsledger", "+1", "+2", "kept", AT)
+    taken = [take(memory, number, NO_RECEIPT) for number in range(10)]
+    end_suddenly(memory)
+    again = Memory(tmp_path)
+    assert again.inbound == {kept.number: kept}
+    assert take(again, 99).number == taken[-1].number + 1
+    again.close()

@@ -140,7 +140,7 @@ def _all_final(ledger: Ledger) -> None:
 async def _on_the_air_once(service: MortalService, ledger: Ledger) -> None:
     """What a handset would have seen, by the carrier's own journal."""
     carrier = SimulatorCarrier(service.ready.simulator_url, account="oracle")
-    task = asyncio.create_task(carrier.run(_take_nothing))
+    task = asyncio.create_task(carrier.run(_take_nothing, _take_nothing))
     try:
         async with asyncio.timeout(20):
             await carrier.connected()

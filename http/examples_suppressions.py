@@ -1,0 +1,62 @@
+"""The requests and answers that the OpenAPI document shows for suppressions. They are read by people."""
+
+from typing import Any
+
+PHONE_NUMBER = "+14155551234"
+_INBOUND_ID = "sms_inb_7n42dgm5tfqz8rsx0vbe1ykj3a"
+_CONSENT_ID = "con_5wq1zr8e3hm9vta6dk0x2ycn4b"
+_AT = "2024-01-01T12:30:00.000Z"
+
+ADD: dict[str, Any] = {"phoneNumber": PHONE_NUMBER, "reason": "MANUAL", "note": "asked us by telephone"}
+ADDED: dict[str, Any] = {
+    "phoneNumber": PHONE_NUMBER,
+    "suppressed": True,
+    "reason": "MANUAL",
+    "scope": "ALL",
+    "keyword": None,
+    "messageId": None,
+    "note": "asked us by telephone",
+    "createdAt": _AT,
+}
+OPTED_OUT: dict[str, Any] = ADDED | {
+    "reason": "OPT_OUT",
+    "scope": "POOL",
+    "keyword": "STOP",
+    "messageId": _INBOUND_ID,
+    "note": None,
+}
+LIST: dict[str, Any] = {"totalCount": 1, "suppressions": [OPTED_OUT], "nextCursor": None}
+CHECK: dict[str, Any] = {
+    "phoneNumber": PHONE_NUMBER,
+    "suppressed": True,
+    "reason": "OPT_OUT",
+    "suppressions": [OPTED_OUT],
+}
+HISTORY: dict[str, Any] = {
+    "phoneNumber": PHONE_NUMBER,
+    "events": [
+        {
+            "id": f"{_CONSENT_ID}.1",
+            "type": "sms.suppressed",
+            "source": "/smsledger",
+            "subject": _CONSENT_ID,
+            "time": "2024-01-01T12:30:00.000000Z",
+            "organization": "demo",
+            "version": 1,
+            "position": 8,
+            "sequence": "00000000000000000008",
+            "topic": "consent.suppressed.v1",
+            "data": {
+                "at": "2024-01-01T12:30:00.000000Z",
+                "organization_id": "demo",
+                "number": PHONE_NUMBER,
+                "scope": "POOL",
+                "reason": "OPT_OUT",
+                "keyword": "STOP",
+                "message_id": "7a410f0a-2d79-4dff-8ae3-3a036dd1c3c6",
+            },
+            "specversion": "1.0",
+            "datacontenttype": "application/json",
+        }
+    ],
+}
