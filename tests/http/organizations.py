@@ -15,6 +15,10 @@ OTP: dict[str, Any] = {
 }
 
 
+LIFTED = '{"send": 1000000, "batch": 1000000, "read": 1000000}'
+"""Rate limits that no test reaches, though every request is counted."""
+
+
 class TestOrganization(msgspec.Struct, frozen=True):
     """An organization and its keys in the clear."""
 
@@ -27,14 +31,17 @@ class TestOrganization(msgspec.Struct, frozen=True):
 
 
 def make_organization(
-    postgres_url: str, *, sms_enabled: bool = True, approved: bool = True
+    postgres_url: str, *, sms_enabled: bool = True, approved: bool = True, rate_limits: str | None = LIFTED
 ) -> TestOrganization:
-    """A new organization, with all templates of the pool approved for it unless said otherwise."""
+    """A new organization, with all templates of the pool approved for it and no rate limit in its way, unless said otherwise.
+
+    `rate_limits` None: those of any new organization.
+    """
     organization_id = f"org-{secrets.token_hex(6)}"
     with psycopg.connect(postgres_url) as conn, conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO organizations (organization_id, name, sms_enabled) VALUES (%s, 'Test', %s)",
-            [organization_id, sms_enabled],
+            "INSERT INTO organizations (organization_id, name, sms_enabled, rate_limits) VALUES (%s, 'Test', %s, %s)",
+            [organization_id, sms_enabled, rate_limits],
         )
         if approved:
             cursor.execute(
