@@ -9,8 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 import structlog
@@ -35,6 +34,8 @@ SLACK_S = 0.008
 be stamped in another, and the process's clock may drift from PostgreSQL's a little."""
 AHEAD = 0.8
 """Share of a lease whose likely demand is asked for at once, where half of the limit is left."""
+DEMAND_S = 0.05
+"""Demand is measured over at least so long."""
 AHEAD_LIMIT = 0.04
 """Share of what is left that is asked for ahead at most: what one process does not use, another misses for a while."""
 IDLE_S = 10.0
@@ -43,12 +44,8 @@ BUCKETS_PER_SECOND = 200
 """The windows' resolution; see `adapters/postgres/migrations/0006_rate_limits.sql`."""
 
 
-class EndpointClass(StrEnum):
-    """What has a limit of its own."""
-
-    SEND = "send"
-    BATCH = "batch"
-    READ = "read"
+EndpointClass: TypeAlias = Literal["send", "batch", "read"]
+"""What has a limit of its own, by the names in `application/directory.py::RateLimits`. Plain text: it is looked up often."""
 
 
 class RateLimited(LedgerError):
@@ -142,6 +139,7 @@ class _Window:
         "endpoint_class",
         "finished",
         "leases",
+        "left",
         "limit",
         "organization_id",
         "remaining",
@@ -154,6 +152,7 @@ class _Window:
         self.organization_id = organization_id
         self.endpoint_class = endpoint_class
         self.limit = 0
+        self.left = 0
         self.leases: deque[_Lease] = deque()
         self.finished: deque[_Lease] = deque()
         self.waiting: deque[tuple[asyncio.Future[Admission], float]] = deque()
@@ -174,39 +173,36 @@ class _Window:
             if lease.left and now < lease.until:
                 lease.left -= 1
                 lease.last_used = now
+                self.left -= 1
                 self.taken += 1
                 if not lease.left:
                     self.finished.append(leases.popleft())
                 return True
+            self.left -= lease.left
             self.finished.append(leases.popleft())
         return False
 
-    def left(self) -> int:
-        return sum(lease.left for lease in self.leases)
-
     def admission(self, now: float) -> Admission:
-        return Admission(True, self.limit, self.remaining + self.left(), now)
+        return Admission(True, self.limit, self.remaining + self.left, now)
 
     def denial(self, now: float) -> Admission:
         return Admission(False, self.limit, 0, now, max(1, math.ceil(self.denied_until - now)))
 
     def wants_more(self, now: float) -> bool:
         """Whether to ask now for what will likely be wanted soon."""
-        if not self.ahead or self.asked:
-            return False
-        left = self.left()
-        lease = self.leases[-1] if self.leases else None
-        return left * 2 < self.ahead or (
-            lease is not None and lease.until - now < max(0.02, 2 * self.answer_s)
-        )
+        if self.left * 2 < self.ahead:
+            return True
+        return self.leases[-1].until - now < max(0.02, 2 * self.answer_s)
 
     def question(self, now: float) -> Question:
         """Ask for those that wait and, where much is left, for those that will soon; settle what is over."""
         plenty = 2 * self.remaining >= self.limit
         lease_s = LEASE_S_MAX if plenty else min(LEASE_S_MAX, max(LEASE_S, 4 * self.answer_s))
-        since_s = max(now - self.seen_at, 0.001)
-        self.demand = (self.demand + self.taken / since_s) / 2
-        self.seen_at, self.taken = now, 0
+        since_s = now - self.seen_at
+        if since_s >= DEMAND_S:
+            demand = self.taken / since_s
+            self.demand = max(demand, (self.demand + demand) / 2)
+            self.seen_at, self.taken = now, 0
         self.ahead = (
             min(int(self.demand * lease_s * AHEAD), int(self.remaining * AHEAD_LIMIT)) if plenty else 0
         )
@@ -224,6 +220,7 @@ class _Window:
             return
         self.remaining = grant.remaining
         if grant.granted:
+            self.left += grant.granted
             self.leases.append(_Lease(grant.granted, grant.booked, question.lease, sent_at))
         short = grant.granted < question.wanted
         if short:
@@ -272,7 +269,7 @@ class RateLimiter:
             window.limit, window.denied_until = limit, 0.0
         if not window.waiting:
             if window.take(now):
-                if window.wants_more(now):
+                if window.ahead and not window.asked and window.wants_more(now):
                     self._ask(window)
                 return window.admission(now)
             # What was used can be free earlier than it is booked: that is found out by saying so.

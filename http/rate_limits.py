@@ -5,15 +5,16 @@ without a good key is let through to be refused.
 """
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import msgspec
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import HTTPScope, Message, Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 
-from smsledger.application.directory import Organization, OrganizationMissing
+from smsledger.application.directory import ApiKey, Organization, OrganizationMissing
 from smsledger.application.rate_limits import Admission, EndpointClass, RateLimited
 
 from .auth import known_key
@@ -21,8 +22,8 @@ from .errors import error_body
 from .fast_lane import send_error
 from .services import Services
 
-LANES = "/v1/sms"
-"""What is limited begins with this."""
+LANES, BATCH = "/v1/sms", "/v1/sms/batch"
+"""What is limited begins with the first."""
 LIMIT, REMAINING, RESET, RETRY_AFTER = (
     b"x-ratelimit-limit",
     b"x-ratelimit-remaining",
@@ -32,7 +33,8 @@ LIMIT, REMAINING, RESET, RETRY_AFTER = (
 WHOLE_AGAIN_S = 1.1
 """So long after a request at most, its slot is free again; see the lease in `application/rate_limits.py`."""
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header: TypeAlias = tuple[bytes, bytes]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -52,7 +54,8 @@ class LimitedLanes:
             return
         services: Services = self._app.state["services"]
         try:
-            organization = await _organization(scope, services)
+            key = await known_key(scope["headers"], services)
+            organization = None if key is None else await _organization(key, services)
             endpoint_class = endpoint_class_of(scope["method"], scope["path"])
             limit = 0 if organization is None else getattr(organization.rate_limits, endpoint_class)
             if organization is None or limit == 0:
@@ -68,10 +71,10 @@ class LimitedLanes:
             await _refuse(send, endpoint_class, admission, headers, with_body=scope["method"] != "HEAD")
             return
 
-        async def send_with_headers(message: Message) -> None:
+        def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *headers]
-            await send(message)
+            return send(message)
 
         await self._lanes(scope, receive, send_with_headers)
 
@@ -88,35 +91,41 @@ class LimitedLanes:
 def endpoint_class_of(method: str, path: str) -> EndpointClass:
     """Reads, batches, and everything else: sending, previews, changes."""
     if method in ("GET", "HEAD", "OPTIONS"):
-        return EndpointClass.READ
-    if path.rstrip("/") == "/v1/sms/batch":  # the framework takes a slash at the end for none
-        return EndpointClass.BATCH
-    return EndpointClass.SEND
+        return "read"
+    if (
+        path.startswith(BATCH) and path.rstrip("/") == BATCH
+    ):  # the framework takes a slash at the end for none
+        return "batch"
+    return "send"
 
 
-async def _organization(scope: HTTPScope, services: Services) -> Organization | None:
-    key = await known_key(scope["headers"], services)
-    if key is None:
-        return None
+async def _organization(key: ApiKey, services: Services) -> Organization | None:
     try:
         return await services.directory.organization(key.organization_id)
     except OrganizationMissing:
         return None
 
 
-def _headers(admission: Admission) -> list[tuple[bytes, bytes]]:
-    return [
-        (LIMIT, b"%d" % admission.limit),
-        (REMAINING, b"%d" % admission.remaining),
-        (RESET, b"%d" % (time.time() + WHOLE_AGAIN_S + 1)),
-    ]
+def _headers(admission: Admission) -> tuple[Header, Header, Header]:
+    reset = int(time.time() + WHOLE_AGAIN_S) + 1
+    return _limit(admission.limit), (REMAINING, b"%d" % admission.remaining), _reset(reset)
+
+
+@lru_cache(1_000)
+def _limit(limit: int) -> Header:
+    return LIMIT, b"%d" % limit
+
+
+@lru_cache(4)
+def _reset(at: int) -> Header:
+    return RESET, b"%d" % at
 
 
 async def _refuse(
     send: Send,
     endpoint_class: EndpointClass,
     admission: Admission,
-    headers: list[tuple[bytes, bytes]],
+    headers: Sequence[Header],
     *,
     with_body: bool,
 ) -> None:

@@ -97,7 +97,7 @@ def _parameters(questions: Sequence[Question]) -> list[Any]:
     settlements = [question.settlement or _NONE for question in questions]
     return [
         TextArray.of([question.organization_id for question in questions]),
-        TextArray.of([str(question.endpoint_class) for question in questions]),
+        TextArray.of([question.endpoint_class for question in questions]),
         Int4Array.of([min(question.limit, LIMIT_MAX) for question in questions]),
         Int4Array.of([min(question.wanted, LIMIT_MAX) for question in questions]),
         Int4Array.of([question.lease for question in questions]),

@@ -30,9 +30,10 @@ async def demand(
     limiter: RateLimiter, name: str, limit: int, until: float, pause_s: float, found: Decisions
 ) -> None:
     """Ask again and again."""
-    organization_id, _, endpoint_class = name.partition("/")
+    organization_id, _, endpoint = name.partition("/")
+    endpoint_class = msgspec.convert(endpoint, EndpointClass)
     while time.monotonic() < until:
-        admission = await limiter.admit(organization_id, EndpointClass(endpoint_class), limit)
+        admission = await limiter.admit(organization_id, endpoint_class, limit)
         (found.admitted if admission.admitted else found.denied).append(admission.at)
         await asyncio.sleep(pause_s)
 
