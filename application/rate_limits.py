@@ -257,6 +257,7 @@ class RateLimiter:
         self._windows: dict[tuple[str, EndpointClass], _Window] = {}
         self._to_ask: dict[_Window, None] = {}
         self._task: asyncio.Task[None] | None = None
+        self._given_up: set[asyncio.Task[float]] = set()
 
     async def admit(self, organization_id: str, endpoint_class: EndpointClass, limit: int) -> Admission:
         """Whether one more request may go on; `limit` a second, at least 1. Raises LedgerUnavailable."""
@@ -298,6 +299,7 @@ class RateLimiter:
         """Answer those that wait, then end."""
         if self._task is not None:
             await self._task
+        await asyncio.gather(*self._given_up, return_exceptions=True)
 
     def _ask(self, window: _Window) -> None:
         if window.asked:
@@ -314,13 +316,12 @@ class RateLimiter:
                 del self._to_ask[window]
             error = LedgerUnavailable(reason="it does not answer")
             pause_s, wait_s_max = 0.0, self._wait_s_max
+            asking = asyncio.create_task(self._ask_together(group), name="rate-limits-question")
             try:
-                async with asyncio.timeout(ATTEMPT_S_MAX):
-                    pause_s = await self._ask_together(group)
+                if await self._is_answered(asking):
+                    pause_s = asking.result()
             except LedgerUnavailable as unavailable:
                 error, pause_s = unavailable, RETRY_S
-            except TimeoutError:
-                pause_s = RETRY_S
             except Exception:
                 # Whatever went wrong, nobody may wait for ever, and nobody goes on unlimited.
                 log.exception("rate_limits_failed")
@@ -333,6 +334,20 @@ class RateLimiter:
                 window.fail(error, now - wait_s_max)
                 if window.waiting:
                     self._ask(window)
+
+    async def _is_answered(self, asking: "asyncio.Task[float]") -> bool:
+        """Whether the question ended in time. One that did not is given up, which may itself take long: nobody waits for it."""
+        await asyncio.wait({asking}, timeout=ATTEMPT_S_MAX)
+        if not asking.done():
+            asking.cancel()
+            self._given_up.add(asking)
+            asking.add_done_callback(self._end)
+        return not asking.cancelled() and asking.done()
+
+    def _end(self, given_up: "asyncio.Task[float]") -> None:
+        self._given_up.discard(given_up)
+        if not given_up.cancelled() and (error := given_up.exception()):
+            log.debug("rate_limits_given_up", error=str(error))
 
     async def _ask_together(self, group: Sequence[_Window]) -> float:
         """Ask for each window of the group; how long to pause before the next question."""

@@ -7,16 +7,13 @@ import msgspec
 import psycopg
 
 from smsledger.runtime.demo import make_key
+from tests.running_service import LIFTED
 
 OTP: dict[str, Any] = {
     "to": "+14155551234",
     "templateAlias": "otp-verification",
     "templateModel": {"code": "123456"},
 }
-
-
-LIFTED = '{"send": 1000000, "batch": 1000000, "read": 1000000}'
-"""Rate limits that no test reaches, though every request is counted."""
 
 
 class TestOrganization(msgspec.Struct, frozen=True):

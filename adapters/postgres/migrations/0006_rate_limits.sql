@@ -46,7 +46,7 @@ DECLARE
     now_bucket   bigint;
     elapsed      int;
     place        int;
-    changed      boolean := false;
+    changed      boolean;
 BEGIN
     granted := 0; remaining := 0; booked := 0; free_in_ms := 0;
     LOOP
@@ -67,6 +67,7 @@ BEGIN
     -- harm: what is booked stays so for as long as it had left.
     now_buckets := date_part('epoch', clock_timestamp()) * buckets_per_second;
     now_bucket := floor(now_buckets);
+    changed := now_bucket < found_bucket;
     elapsed := least(greatest(now_bucket - found_bucket, 0), size);
     IF elapsed > 0 THEN
         IF total > 0 THEN
