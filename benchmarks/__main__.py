@@ -18,6 +18,7 @@ from .measures.accept import batch_accept, single_accept
 from .measures.get_one import get_one
 from .measures.list_growth import list_growth
 from .measures.memory import GROWTH_MAX, GROWTH_MB_MAX, memory_growth
+from .measures.rate_limit_cost import rate_limit_cost
 from .measures.rebuild import rebuild
 from .measures.whole_life import whole_life
 from .plan import FULL, QUICK, Plan, with_seconds
@@ -47,6 +48,7 @@ MEASURES: dict[str, Callable[[Bench], Awaitable[Measurement]]] = {
     "list_growth": _list_growth,
     "single_accept": single_accept,
     "batch_accept": batch_accept,
+    "rate_limit_cost": rate_limit_cost,
 }
 NEEDS_MESSAGES = ("get_one", "rebuild")
 

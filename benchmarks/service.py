@@ -13,11 +13,19 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import msgspec
+import psycopg
 
 from .processes import RoleProcesses
 from .result import MeasurementFailed
 
 READY_S_MAX = 120.0
+RATE_LIMIT = 1_000_000
+"""Requests a second: so many that none is refused, and all are counted."""
+_LIMIT_RATES = """
+UPDATE organizations SET rate_limits = jsonb_build_object(
+    'send', %(limit)s::int, 'batch', %(limit)s::int, 'read', %(limit)s::int
+)
+"""
 STOP_S = 2.0
 """An orderly end may take this long; what is left in the data folder is thrown away in any case."""
 KILLED_S = 20.0
@@ -70,6 +78,7 @@ class Service:
             self._stop()
             raise
         self.processes = RoleProcesses(self.ready.pids)
+        self.limit_rates(RATE_LIMIT)
         return self
 
     def __exit__(
@@ -77,6 +86,11 @@ class Service:
     ) -> None:
         """Stop, and remove the data."""
         self._stop()
+
+    def limit_rates(self, per_second: int) -> None:
+        """Give the organization this limit for every class of endpoint; 0: none. It holds within a second."""
+        with psycopg.connect(self.ready.postgres_url) as conn:
+            conn.execute(_LIMIT_RATES, {"limit": per_second})
 
     def log_tail(self) -> str:
         """The last lines that the service wrote to its console, save what it prints when it is ready (there is a key in it)."""

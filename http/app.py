@@ -13,12 +13,13 @@ from . import docs_page, health, preview, sms, suppressions
 from .errors import HANDLERS
 from .fast_lane import FastLane
 from .openapi import openapi_config
+from .rate_limits import LimitedLanes
 from .services import Services
 
 OpenServices = Callable[[], AbstractAsyncContextManager[Services]]
 
 
-def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> FastLane:
+def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> LimitedLanes:
     """The application; `open_services` is entered when it starts and left when it stops."""
 
     @asynccontextmanager
@@ -40,9 +41,10 @@ def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> F
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version("smsledger"), docs_page.PLUGINS),
     )
-    return FastLane(
+    lanes = FastLane(
         app,
         posts={"/v1/sms": sms.send, "/v1/sms/batch": sms.send_many},
         gets=("/v1/sms/", OUTBOUND_PREFIX, sms.show),
         request_body_bytes_max=request_body_bytes_max,
     )
+    return LimitedLanes(lanes, app, request_body_bytes_max=request_body_bytes_max)

@@ -13,7 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from psycopg_pool import PoolTimeout
 
-from smsledger.application import accept, consent, directory, idempotency, ledger, ports
+from smsledger.application import accept, consent, directory, idempotency, ledger, ports, rate_limits
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.ids import InvalidMessageId
 from smsledger.domain.phone_number import InvalidPhoneNumber
@@ -97,6 +97,7 @@ ERRORS: dict[type[LedgerError], ErrorKind] = {
     idempotency.KeyInFlight: ErrorKind(409, "IDEMPOTENCY_KEY_IN_USE", retry_after_s=1),
     idempotency.KeyReused: ErrorKind(422, "IDEMPOTENCY_KEY_REUSED"),
     consent.ConsentContended: ErrorKind(503, "LEDGER_BUSY", retry_after_s=1),
+    rate_limits.RateLimited: ErrorKind(429, "RATE_LIMITED", retry_after_s=1),
     ports.LedgerBusy: ErrorKind(503, "LEDGER_BUSY", retry_after_s=1),
     ports.LedgerUnavailable: ErrorKind(503, "LEDGER_UNAVAILABLE", retry_after_s=1),
     ProjectionBehind: ErrorKind(503, "PROJECTION_BEHIND", retry_after_s=1),

@@ -68,10 +68,7 @@ class FastLane:
         try:
             answer = await hot
         except Exception as error:  # noqa: BLE001 - the edge of a request: the table of errors answers it
-            scope["app"] = scope["litestar_app"] = self._app  # as the framework does for its own requests
-            request: Request[Any, Any, Any] = Request(scope, receive, send)
-            response = answer_error(request, error)
-            await response.to_asgi_response(app=None, request=request)(scope, receive, send)
+            await send_error(self._app, scope, receive, send, error)
         else:
             await _send(send, answer)
 
@@ -117,6 +114,14 @@ def _without_body(send: Send) -> Send:
         await send(message)
 
     return send_head
+
+
+async def send_error(app: Litestar, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
+    """Answer an error outside the framework as inside it."""
+    scope["app"] = scope["litestar_app"] = app  # as the framework does for its own requests
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    response = answer_error(request, error)
+    await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
 async def _send(send: Send, answer: Answer) -> None:

@@ -24,7 +24,7 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
-from smsledger.application import accept, idempotency, ports
+from smsledger.application import accept, idempotency, ports, rate_limits
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.status import Direction, Status
 from smsledger.projections.messages import PAGE_OFFSET_MAX
@@ -102,6 +102,19 @@ _POSITION_HEADER = OpenAPIHeader(
 )
 _RETRY_HEADER = OpenAPIHeader(schema=Schema(type=_INTEGER), description="Seconds to wait")
 
+_RATE_HEADERS: dict[str, OpenAPIHeader] = {
+    "X-RateLimit-Limit": OpenAPIHeader(
+        schema=Schema(type=_INTEGER, minimum=1),
+        description="Requests of this class that the organization may make in a second; absent where there is no limit",
+    ),
+    "X-RateLimit-Remaining": OpenAPIHeader(
+        schema=Schema(type=_INTEGER, minimum=0), description="How many of them are left now"
+    ),
+    "X-RateLimit-Reset": OpenAPIHeader(
+        schema=Schema(type=_INTEGER),
+        description="When all of them are left again if no more is asked, in unix seconds",
+    ),
+}
 _REPLAYED_HEADER = OpenAPIHeader(
     schema=Schema(type=_STRING, enum=["true"]),
     description="The answer was given before, to a request with the same Idempotency-Key",
@@ -121,6 +134,7 @@ _FAULTS: dict[int, LedgerError] = {
     404: MessageNotFound(),
     409: idempotency.KeyInFlight(),
     422: idempotency.KeyReused(),
+    429: rate_limits.RateLimited(limit=100, endpoint_class="send"),
     503: ports.LedgerUnavailable(reason="it does not answer"),
 }
 """An example for each status that the table of errors has."""
@@ -135,11 +149,13 @@ _TOO_LARGE = {
 
 def _error_responses() -> dict[str, OpenAPIResponse | Reference]:
     responses: dict[str, OpenAPIResponse | Reference] = {
-        "Error413": _response(_ERROR_SCHEMA, _TOO_LARGE, "REQUEST_TOO_LARGE", {})
+        "Error413": _response(_ERROR_SCHEMA, _TOO_LARGE, "REQUEST_TOO_LARGE", _RATE_HEADERS)
     }
     for status, error in _FAULTS.items():
         codes = dict.fromkeys(kind.code for kind in ERRORS.values() if kind.status == status)
-        headers = {"Retry-After": _RETRY_HEADER} if status in (409, 503) else {}
+        headers = {"Retry-After": _RETRY_HEADER} if status in (409, 429, 503) else {}
+        if status != 401:
+            headers |= _RATE_HEADERS
         example = msgspec.to_builtins(error_body(error))
         responses[f"Error{status}"] = _response(_ERROR_SCHEMA, example, " or ".join(codes), headers)
     return responses
@@ -174,6 +190,8 @@ class SmsOperation(Operation):
     answer_description: ClassVar[str]
     answer_headers: ClassVar[dict[str, OpenAPIHeader]] = {}
     faults: ClassVar[tuple[int, ...]] = (400, 401, 403, 404, 413, 503)
+    limited: ClassVar[bool] = True
+    """Whether it counts for a rate limit."""
     positioned: ClassVar[bool] = True
     """Whether the answer tells the position of what was stored or read."""
 
@@ -183,10 +201,10 @@ class SmsOperation(Operation):
         content = made.content if isinstance(made, OpenAPIResponse) else None
         schema = content[_JSON].schema if content and _JSON in content else None
         headers = {"Ledger-Position": _POSITION_HEADER} if self.positioned else {}
-        headers |= self.answer_headers
+        headers |= self.answer_headers | (_RATE_HEADERS if self.limited else {})
         good = _response(schema, self.answer, self.answer_description, headers)
         self.responses = {"200": good}
-        for status in self.faults:
+        for status in (*self.faults, *((429,) if self.limited else ())):
             self.responses[str(status)] = Reference(ref=f"#/components/responses/Error{status}")
 
 

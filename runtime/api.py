@@ -10,7 +10,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from smsledger.http.app import create_app
-from smsledger.http.fast_lane import FastLane
+from smsledger.http.rate_limits import LimitedLanes
 
 from .children import die_with_parent
 from .logs import configure_logging
@@ -44,7 +44,7 @@ def run_api(settings: Settings) -> None:
     ).serve()
 
 
-def app() -> FastLane:
+def app() -> LimitedLanes:
     """The application of one worker process, which ends with the process that started it."""
     die_with_parent()
     settings = settings_from(os.environ)

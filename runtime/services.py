@@ -32,6 +32,7 @@ from smsledger.adapters.postgres.loop_reports import PostgresLoopReports
 from smsledger.adapters.postgres.migrate import require_current
 from smsledger.adapters.postgres.parked_inbound import PostgresParkedInbound
 from smsledger.adapters.postgres.parked_receipts import PostgresParkedReceipts
+from smsledger.adapters.postgres.rate_windows import PostgresRateWindows, forget_windows
 from smsledger.adapters.postgres.senders import PostgresSenders
 from smsledger.adapters.postgres.status import read_status
 from smsledger.adapters.postgres.suppressions import PostgresSuppressions
@@ -45,6 +46,7 @@ from smsledger.application.inbound import InboundIntake
 from smsledger.application.ledger import MessageLedger
 from smsledger.application.preview import Preview
 from smsledger.application.publish import Publisher
+from smsledger.application.rate_limits import RateLimiter
 from smsledger.application.receipts import ReceiptIntake
 from smsledger.application.watch import Watchdog
 from smsledger.domain.ledger_events import LEDGER_EVENTS
@@ -74,6 +76,8 @@ POOL_RECONNECT_S = 5.0
 GARBAGE_THRESHOLDS = (50_000, 20, 50)
 """Python's own (700, 10, 10) look at everything under way many times a second; what is made here is freed by reference
 counts, and cycles are few."""
+WINDOWS_IDLE_S, FORGET_S = 60.0, 30.0
+"""Rate windows that nobody asked for in so long are forgotten, and how often that is looked for."""
 DRAIN_S = 10.0
 """How long a stopping dispatcher lets calls to carriers finish."""
 PROJECT_REST_S = 0.02
@@ -95,6 +99,7 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
         await _background(stack, directory.follow, "directory")
         watch = PositionWatch(pool.connection)
         stack.push_async_callback(watch.close)
+        rates = await _rates(stack, settings, pool)
         phonenumbers.enable_pattern_cache()  # refusals go through the package, which else compiles every time
         numbers = E164Numbers()
         numbers.warm(COMMON_CALLING_CODES)
@@ -118,6 +123,7 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
             status=status,
             position_wait_s_max=settings.position_wait_s_max,
             clock=system_clock,
+            rates=rates,
         )
 
 
@@ -319,6 +325,23 @@ async def _appender(stack: AsyncExitStack, settings: Settings) -> GroupCommitApp
     )
     stack.push_async_callback(appender.close)
     return appender
+
+
+async def _rates(stack: AsyncExitStack, settings: Settings, pool: Pool) -> RateLimiter:
+    windows = PostgresRateWindows(lambda: _connect(settings, "rate limits"))
+    stack.push_async_callback(windows.close)
+    rates = RateLimiter(windows)
+    stack.push_async_callback(rates.close)
+
+    async def forget() -> None:
+        while True:
+            rates.forget()
+            async with pool.connection() as conn:
+                await forget_windows(conn, idle_s=WINDOWS_IDLE_S)
+            await asyncio.sleep(FORGET_S)
+
+    await _background(stack, forget, "rate-limits")
+    return rates
 
 
 def _stream_options(settings: Settings) -> StreamOptions:

@@ -29,6 +29,7 @@ EMPTIED = (
     "idempotency_keys",
     *("ledger_events", "cursors", "loops", "parked_events", "parked_receipts"),
     "parked_inbound",
+    "rate_windows",
     *("senders", "template_approvals", "template_versions", "templates", "api_keys", "organizations"),
 )
 """The tables that tests on a reused database fill, in an order that foreign keys allow."""

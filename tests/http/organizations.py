@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 
 from smsledger.runtime.demo import make_key
+from tests.running_service import LIFTED
 
 OTP: dict[str, Any] = {
     "to": "+14155551234",
@@ -27,14 +28,17 @@ class TestOrganization(msgspec.Struct, frozen=True):
 
 
 def make_organization(
-    postgres_url: str, *, sms_enabled: bool = True, approved: bool = True
+    postgres_url: str, *, sms_enabled: bool = True, approved: bool = True, rate_limits: str | None = LIFTED
 ) -> TestOrganization:
-    """A new organization, with all templates of the pool approved for it unless said otherwise."""
+    """A new organization, with all templates of the pool approved for it and no rate limit in its way, unless said otherwise.
+
+    `rate_limits` None: those of any new organization.
+    """
     organization_id = f"org-{secrets.token_hex(6)}"
     with psycopg.connect(postgres_url) as conn, conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO organizations (organization_id, name, sms_enabled) VALUES (%s, 'Test', %s)",
-            [organization_id, sms_enabled],
+            "INSERT INTO organizations (organization_id, name, sms_enabled, rate_limits) VALUES (%s, 'Test', %s, %s)",
+            [organization_id, sms_enabled, rate_limits],
         )
         if approved:
             cursor.execute(

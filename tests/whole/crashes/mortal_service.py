@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from smsledger.runtime.ready_file import ReadyFile, read_ready_file
-from tests.running_service import clean_environment
+from tests.running_service import clean_environment, lift_rate_limits
 
 from .waiting import wait_until
 
@@ -54,6 +54,7 @@ class MortalService:
         )
         assert not self._ended(), f"`smsledger up` ended: {self._log.read_text()[-2_000:]}"
         self._keys = self._keys or self.ready
+        lift_rate_limits(self.ready.postgres_url)
         self._port = int(self.ready.url.rpartition(":")[2])
 
     def stop(self) -> int:
