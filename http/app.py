@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from smsledger.domain.ids import OUTBOUND_PREFIX
 
 from . import docs_page, health, preview, sms
+from .admin import ADMIN_HANDLERS
 from .errors import HANDLERS
 from .fast_lane import FastLane
 from .openapi import openapi_config
@@ -29,7 +30,7 @@ def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> F
 
     app = Litestar(
         route_handlers=[
-            Router("/v1", route_handlers=[*sms.HANDLERS, *preview.HANDLERS]),
+            Router("/v1", route_handlers=[*sms.HANDLERS, *preview.HANDLERS, *ADMIN_HANDLERS]),
             *health.HANDLERS,
             *docs_page.HANDLERS,
         ],

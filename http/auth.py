@@ -9,6 +9,8 @@ from .services import Services
 
 SMS_KINDS = frozenset({KeyKind.SENDING, KeyKind.SERVER})
 """Seed "Authentication": both can access the SMS endpoints."""
+ADMIN_KINDS = frozenset({KeyKind.ADMIN})
+"""The whole installation, whichever organization the key belongs to."""
 
 _BEARER = b"bearer "
 _KEY_BYTES_MAX = 200
@@ -22,6 +24,7 @@ async def require_key(
     key = await services.directory.key(presented) if presented else None
     if key is None:
         raise Unauthorized
+    services.key_uses.note(key.key_id)
     if key.kind not in kinds and key.kind is not KeyKind.ADMIN:
         raise Forbidden(kind=key.kind)
     return key

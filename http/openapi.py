@@ -349,7 +349,11 @@ def openapi_config(version: str, render_plugins: list[Any]) -> OpenAPIConfig:
         description="An event-sourced ledger for transactional SMS: every message with every event of its life.",
         path="/docs",
         render_plugins=render_plugins,
-        tags=[Tag("Messages", "Send, get and list messages"), Tag("Operations", "Health of the service")],
+        tags=[
+            Tag("Messages", "Send, get and list messages"),
+            Tag("Administration", "Organizations, keys, templates and senders; for ADMIN keys"),
+            Tag("Operations", "Health of the service"),
+        ],
         security=[{"bearer": []}, {"apiKey": []}],
         components=Components(
             responses=_error_responses(),

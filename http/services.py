@@ -7,8 +7,9 @@ import msgspec
 from litestar.connection import ASGIConnection
 
 from smsledger.application.accept import Accept
+from smsledger.application.admin.administration import Administration
 from smsledger.application.clock import Clock
-from smsledger.application.directory import Directory
+from smsledger.application.directory import Directory, KeyUses
 from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ports import EventReader
 from smsledger.application.preview import Preview
@@ -30,6 +31,8 @@ class Services(msgspec.Struct, frozen=True):
     """The state of the ledger and its loops. Raises psycopg.Error where PostgreSQL cannot be reached."""
     position_wait_s_max: float
     clock: Clock
+    key_uses: KeyUses
+    administration: Administration
 
 
 def services_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Services:

@@ -110,7 +110,7 @@ class TemplateFilter(msgspec.Struct, frozen=True, kw_only=True):
 class InspectTemplate(Protocol):
     """Reads a body as it would be read when it is sent."""
 
-    def __call__(self, body: str) -> tuple[str, ...]:
+    def __call__(self, body: str, /) -> tuple[str, ...]:
         """The variables that the body takes. Raises TemplateInvalid."""
         ...
 
