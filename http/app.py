@@ -11,6 +11,7 @@ from smsledger.domain.ids import OUTBOUND_PREFIX
 
 from . import docs_page, health, preview, sms
 from .admin import ADMIN_HANDLERS
+from .allowed_methods import with_options
 from .errors import HANDLERS
 from .fast_lane import FastLane
 from .openapi import openapi_config
@@ -30,7 +31,7 @@ def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> F
 
     app = Litestar(
         route_handlers=[
-            Router("/v1", route_handlers=[*sms.HANDLERS, *preview.HANDLERS, *ADMIN_HANDLERS]),
+            Router("/v1", route_handlers=with_options([*sms.HANDLERS, *preview.HANDLERS, *ADMIN_HANDLERS])),
             *health.HANDLERS,
             *docs_page.HANDLERS,
         ],

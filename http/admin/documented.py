@@ -72,6 +72,7 @@ class AdminOperation(Operation):
     answer_description: ClassVar[str]
     described_parameters: ClassVar[Sequence[Parameter]]
     body: ClassVar[tuple[Schema, Any] | None]
+    body_required: ClassVar[bool]
     refusals: ClassVar[Sequence[LedgerError]]
 
     def __post_init__(self) -> None:
@@ -88,6 +89,7 @@ class AdminOperation(Operation):
         self.parameters = list(self.described_parameters)
         if self.body is not None:
             self.request_body = json_body(*self.body, "What to do")
+            self.request_body.required = self.body_required
 
 
 def _refused(refusals: Sequence[LedgerError]) -> dict[str, OpenAPIResponse | Reference]:
@@ -111,6 +113,7 @@ def _operation(
     status: int = 200,
     parameters: Sequence[Parameter] = (),
     body: tuple[Schema, Any] | None = None,
+    body_required: bool = True,
     refusals: Sequence[LedgerError] = (),
 ) -> type[Operation]:
     content = {
@@ -119,6 +122,7 @@ def _operation(
         "answer_description": answer_description,
         "described_parameters": parameters,
         "body": body,
+        "body_required": body_required,
         "refusals": refusals,
     }
     return dataclass(type("DescribedOperation", (AdminOperation,), content))
@@ -221,6 +225,7 @@ APPROVE = _operation(
     "The approval",
     parameters=[_TEMPLATE_PATH, _ORGANIZATION_PATH],
     body=(schemas.APPROVE, examples.APPROVE),
+    body_required=False,
     refusals=[
         _NO_TEMPLATE,
         _NO_ORGANIZATION,

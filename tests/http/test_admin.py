@@ -378,3 +378,14 @@ def test_the_messages_that_an_admin_key_sees_are_of_its_own_organization(
     with service.client(key) as client:
         assert client.get("/v1/sms/messages").json()["totalCount"] == 0
         assert client.get(f"/v1/admin/organizations/{other}").status_code == 200
+
+
+def test_options_names_every_method_of_a_path(admin: httpx.Client) -> None:
+    for path, allowed in (
+        ("organizations", "GET, OPTIONS, POST"),
+        ("templates/1", "GET, OPTIONS, PATCH"),
+        ("templates/1/approvals/demo", "DELETE, OPTIONS, PUT"),
+        ("keys/key_1", "DELETE, OPTIONS"),
+    ):
+        answer = admin.options(f"/v1/admin/{path}")
+        assert (answer.status_code, answer.headers["Allow"]) == (204, allowed)
