@@ -343,7 +343,7 @@ def test_pages_by_cursor_show_every_row_once(admin: httpx.Client) -> None:
             break
         query["cursor"] = page["nextCursor"]
     assert (pages, names) == (3, [f"key {number}" for number in (4, 3, 2, 1, 0)])
-    offset = {"organizationId": organization_id, "offset": 3}
+    offset: dict[str, Any] = {"organizationId": organization_id, "offset": 3}
     assert [row["name"] for row in admin.get("/v1/admin/keys", params=offset).json()["keys"]] == [
         "key 1",
         "key 0",
