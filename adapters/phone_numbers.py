@@ -75,6 +75,10 @@ class E164Numbers:
             return None
         return PhoneNumber(value, plan.countries[match.lastindex or 0], plan.calling_code)
 
+    def has_country(self, country: str) -> bool:
+        """Whether `country` is an ISO 3166-1 alpha-2 code that has a numbering plan."""
+        return country in phonenumbers.SUPPORTED_REGIONS
+
     def warm(self, calling_codes: Iterable[int]) -> None:
         """Compile the expressions of these calling codes now, so that no first number waits for them.
 

@@ -93,6 +93,14 @@ class Directory(Protocol):
         ...
 
 
+class KeyUses(Protocol):
+    """Remembers when each key was last used."""
+
+    def note(self, key_id: str) -> None:
+        """It is used now. Costs next to nothing: it is called with each request."""
+        ...
+
+
 class OrganizationMissing(LedgerError):
     """A key belongs to an organization that is gone."""
 

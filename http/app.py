@@ -10,6 +10,8 @@ from litestar.datastructures import State
 from smsledger.domain.ids import OUTBOUND_PREFIX
 
 from . import docs_page, health, preview, sms, suppressions
+from .admin import ADMIN_HANDLERS
+from .allowed_methods import with_options
 from .errors import HANDLERS
 from .fast_lane import FastLane
 from .openapi import openapi_config
@@ -31,6 +33,7 @@ def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> L
     app = Litestar(
         route_handlers=[
             Router("/v1", route_handlers=[*sms.HANDLERS, *preview.HANDLERS, *suppressions.HANDLERS]),
+            Router("/v1", route_handlers=with_options([*sms.HANDLERS, *preview.HANDLERS, *ADMIN_HANDLERS])),
             *health.HANDLERS,
             *docs_page.HANDLERS,
         ],

@@ -11,6 +11,8 @@ SMS_KINDS = frozenset({KeyKind.SENDING, KeyKind.SERVER})
 """Seed "Authentication": both can access the SMS endpoints."""
 SERVER_KINDS = frozenset({KeyKind.SERVER})
 """What decides about people and about where their data goes is not for a key that only sends."""
+ADMIN_KINDS = frozenset({KeyKind.ADMIN})
+"""The whole installation, whichever organization the key belongs to."""
 
 _BEARER = b"bearer "
 _KEY_BYTES_MAX = 200
@@ -23,6 +25,7 @@ async def require_key(
     key = await known_key(headers, services)
     if key is None:
         raise Unauthorized
+    services.key_uses.note(key.key_id)
     if key.kind not in kinds and key.kind is not KeyKind.ADMIN:
         raise Forbidden(kind=key.kind)
     return key

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from psycopg_pool import PoolTimeout
 
 from smsledger.application import accept, consent, directory, idempotency, ledger, ports, rate_limits
+from smsledger.application.admin import approvals, keys, organizations, senders, templates
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.ids import InvalidMessageId
 from smsledger.domain.phone_number import InvalidPhoneNumber
@@ -101,6 +102,16 @@ ERRORS: dict[type[LedgerError], ErrorKind] = {
     ports.LedgerBusy: ErrorKind(503, "LEDGER_BUSY", retry_after_s=1),
     ports.LedgerUnavailable: ErrorKind(503, "LEDGER_UNAVAILABLE", retry_after_s=1),
     ProjectionBehind: ErrorKind(503, "PROJECTION_BEHIND", retry_after_s=1),
+    organizations.OrganizationNotFound: ErrorKind(404, "ORGANIZATION_NOT_FOUND"),
+    organizations.OrganizationExists: ErrorKind(409, "ORGANIZATION_EXISTS"),
+    keys.KeyNotFound: ErrorKind(404, "KEY_NOT_FOUND"),
+    templates.TemplateInvalid: ErrorKind(400, "INVALID_REQUEST"),
+    templates.TemplateMissing: ErrorKind(404, "TEMPLATE_NOT_FOUND"),
+    templates.AliasTaken: ErrorKind(409, "ALIAS_TAKEN"),
+    approvals.NotOfThePool: ErrorKind(409, "NOT_A_POOL_TEMPLATE"),
+    senders.SenderNotFound: ErrorKind(404, "SENDER_NOT_FOUND"),
+    senders.SenderExists: ErrorKind(409, "SENDER_EXISTS"),
+    senders.SenderTaken: ErrorKind(409, "SENDER_TAKEN"),
 }
 """Every error that a client can cause or meet. One that is missing here is a fault of ours: 500."""
 

@@ -370,6 +370,7 @@ def openapi_config(version: str, render_plugins: list[Any]) -> OpenAPIConfig:
         tags=[
             Tag("Messages", "Send, get and list messages"),
             Tag("Suppressions", "Who must not be sent to"),
+            Tag("Administration", "Organizations, keys, templates and senders; for ADMIN keys"),
             Tag("Operations", "Health of the service"),
         ],
         security=[{"bearer": []}, {"apiKey": []}],

@@ -12,6 +12,7 @@ import msgspec
 from litestar.datastructures import MultiDict
 
 from smsledger.application.accept import NumberReader
+from smsledger.application.admin.listing import ListPage
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.ids import parse_message_id
 from smsledger.domain.phone_number import InvalidPhoneNumber
@@ -59,6 +60,20 @@ def decode_send(body: bytes) -> SendSms:
         return _send_decoder.decode(body)
     except _UNREADABLE as error:
         raise InvalidRequest(problem=_problem(error, body)) from None
+
+
+def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Any other body. Raises InvalidRequest naming the field."""
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE as error:
+        raise InvalidRequest(problem=_problem(error, body)) from None
+
+
+def refuse_parameters(query: MultiDict[str]) -> None:
+    """Raise InvalidRequest where a request that takes no query parameters has one."""
+    for name in query:
+        raise InvalidRequest(problem=f"{name[:40]}: not a parameter; there are none here")
 
 
 def decode_batch(body: bytes) -> list[tuple[str, SendSms | LedgerError]]:
@@ -228,6 +243,23 @@ def _page(query: MultiDict[str]) -> Page:
         offset=_number(query, "offset", 0),
         cursor=PageCursor.decode(cursor) if cursor else None,
     )
+
+
+def admin_page(query: MultiDict[str], *filters: str) -> ListPage:
+    """The page of a list of the administration, which has these filters beside."""
+    _check_names(query, _PAGE | set(filters))
+    cursor = query.get("cursor") or None
+    if cursor and query.get("offset"):
+        raise InvalidRequest(problem="cursor: give either cursor or offset")
+    return ListPage(count=_number(query, "count", 100), offset=_number(query, "offset", 0), cursor=cursor)
+
+
+def flag(query: Mapping[str, str], name: str) -> bool | None:
+    """A parameter that is true or false."""
+    text = query.get(name)
+    if text not in (None, "true", "false"):
+        raise InvalidRequest(problem=f"{name}: expected true or false, got `{text[:40]}`")
+    return None if text is None else text == "true"
 
 
 def _party(query: Mapping[str, str], name: str) -> str | None:

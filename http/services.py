@@ -7,9 +7,10 @@ import msgspec
 from litestar.connection import ASGIConnection
 
 from smsledger.application.accept import Accept, NumberReader
+from smsledger.application.admin.administration import Administration
 from smsledger.application.clock import Clock
 from smsledger.application.consent import ConsentBook, Suppressions
-from smsledger.application.directory import Directory
+from smsledger.application.directory import Directory, KeyUses
 from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ports import EventReader
 from smsledger.application.preview import Preview
@@ -36,6 +37,8 @@ class Services(msgspec.Struct, frozen=True):
     position_wait_s_max: float
     clock: Clock
     rates: RateLimiter
+    key_uses: KeyUses
+    administration: Administration
 
 
 def services_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Services:

@@ -3,11 +3,11 @@
 For trying the product out; a production installation is set up by its operators.
 """
 
-import hashlib
-import secrets
-
 import msgspec
 import psycopg
+
+from smsledger.application.admin.keys import new_key
+from smsledger.application.directory import KeyKind
 
 ORGANIZATION = "demo"
 
@@ -93,9 +93,9 @@ def ensure_demo(conninfo: str) -> DemoKeys | None:
 
 def make_key(cursor: psycopg.Cursor[tuple[object, ...]], organization_id: str, kind: str, name: str) -> str:
     """Store a new key of `kind` and return it; it cannot be read back later."""
-    key = f"sk_{kind.lower()}_{secrets.token_urlsafe(24)}"
+    key_id, key, digest = new_key(KeyKind(kind))
     cursor.execute(
         "INSERT INTO api_keys (key_id, organization_id, kind, name, digest) VALUES (%s, %s, %s, %s, %s)",
-        [f"key_{secrets.token_hex(8)}", organization_id, kind, name, hashlib.sha256(key.encode()).digest()],
+        [key_id, organization_id, kind, name, digest],
     )
     return key

@@ -27,6 +27,7 @@ from smsledger.adapters.postgres.cursors import PostgresCursors
 from smsledger.adapters.postgres.directory import PostgresDirectory
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.adapters.postgres.keep_alive import keep_alive
+from smsledger.adapters.postgres.key_uses import PostgresKeyUses
 from smsledger.adapters.postgres.leadership import Seat
 from smsledger.adapters.postgres.loop_reports import PostgresLoopReports
 from smsledger.adapters.postgres.migrate import require_current
@@ -57,6 +58,7 @@ from smsledger.projections.open_messages import OpenMessageQueries
 from smsledger.projections.position_watch import PositionWatch
 from smsledger.projections.projector import Projector
 
+from .administration import open_administration
 from .loops import SupervisedLoop
 from .settings import Settings
 
@@ -97,6 +99,9 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
         directory = PostgresDirectory(pool)
         await directory.refresh()
         await _background(stack, directory.follow, "directory")
+        key_uses = PostgresKeyUses(pool)
+        stack.push_async_callback(key_uses.flush)
+        await _background(stack, key_uses.follow, "key-uses")
         watch = PositionWatch(pool.connection)
         stack.push_async_callback(watch.close)
         rates = await _rates(stack, settings, pool)
@@ -124,6 +129,8 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
             position_wait_s_max=settings.position_wait_s_max,
             clock=system_clock,
             rates=rates,
+            key_uses=key_uses,
+            administration=open_administration(pool.connection, numbers),
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from smsledger.http import examples, examples_suppressions, preview, sms, suppressions
+from smsledger.http.admin import ADMIN_HANDLERS
 from smsledger.http.errors import ERRORS, INTERNAL, ITEM_INVALID
 from smsledger.runtime.settings import setting_infos
 
@@ -85,3 +86,12 @@ def test_no_link_leads_nowhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
         if "://" not in target:
             assert (document.parent / target).exists(), target
+
+
+def test_every_endpoint_of_the_administration_is_documented() -> None:
+    served = {
+        f"{next(iter(handler.http_methods - {'HEAD'}))} /v1{next(iter(handler.paths)).replace(':str', '')}"
+        for handler in ADMIN_HANDLERS
+    }
+    documented = re.findall(r"^\| `([A-Z]+ /v1/admin/\S+)` \|", API, re.MULTILINE)
+    assert sorted(documented) == sorted(served)

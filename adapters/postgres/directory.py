@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
@@ -30,6 +30,10 @@ from smsledger.application.directory import (
     Template,
     TemplateFailed,
 )
+from smsledger.domain.keywords import DEFAULT_KEYWORDS
+from smsledger.domain.sender import RememberingSenders
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +48,9 @@ COMPILED_MAX = 10_000
 _KEY = """
 SELECT key_id, organization_id, kind, expires_at FROM api_keys WHERE digest = %s AND revoked_at IS NULL
 """
-_ORGANIZATION = "SELECT sms_enabled, rate_limits::text FROM organizations WHERE organization_id = %s"
+_ORGANIZATION = """
+SELECT sms_enabled, rate_limits::text, keywords::text FROM organizations WHERE organization_id = %s
+"""
 # Own templates, and the pool's with whether they are approved. Custom aliases come last, so that they win.
 _TEMPLATES = """
 SELECT t.template_id, t.alias, a.custom_alias, t.version, v.body,
@@ -55,7 +61,7 @@ LEFT JOIN template_approvals a ON a.template_id = t.template_id AND a.organizati
 WHERE t.organization_id IS NULL OR t.organization_id = %(organization_id)s
 ORDER BY t.organization_id NULLS FIRST, t.template_id
 """
-# Own senders first; a stable order, because the choice per recipient depends on it.
+# Own senders first.
 _SENDERS = """
 SELECT sender, country, organization_id IS NULL AS pooled FROM senders
 WHERE organization_id IS NULL OR organization_id = %s ORDER BY country, organization_id NULLS LAST, sender
@@ -71,6 +77,8 @@ class PostgresDirectory:
         self._keys: dict[str, ApiKey] = {}
         self._unknown_keys: set[str] = set()
         self._organizations: dict[str, Organization] = {}
+        # Organizations without senders of their own share the pool's lists, which remember what they chose.
+        self._senders: dict[tuple[Sender, ...], RememberingSenders[Sender]] = {}
         self._compiled: dict[str, CompiledTemplate] = {}
         self._version: int | None = None
 
@@ -107,6 +115,7 @@ class PostgresDirectory:
         if version != self._version:
             # Replaced, not cleared: a read under way puts what it found into the old one.
             self._keys, self._unknown_keys, self._organizations = {}, set(), {}
+            self._senders = {}
             self._version = version
 
     async def _read_key(self, presented: str) -> ApiKey | None:
@@ -136,16 +145,22 @@ class PostgresDirectory:
             await cursor.execute(_SENDERS, [organization_id])
             senders = await cursor.fetchall()
         by_alias, by_id = self._templates(templates)
+        by_country = {
+            country: self._senders.setdefault(found, RememberingSenders(found))
+            for country, found in _senders(senders).items()
+        }
         organization = Organization(
             organization_id,
             row["sms_enabled"],
             by_alias,
             by_id,
-            _senders(senders),
-            rate_limits=rate_limits_from(row["rate_limits"]),
+            by_country,
+            keywords=_own(row["keywords"], DEFAULT_KEYWORDS),
+            rate_limits=_own(row["rate_limits"], RateLimits()),
         )
         if len(organizations) >= ORGANIZATIONS_MAX:
             organizations.clear()
+            self._senders.clear()
         organizations[organization_id] = organization
         return organization
 
@@ -169,9 +184,9 @@ class PostgresDirectory:
         return by_alias | custom, by_id
 
 
-def rate_limits_from(stored: str | None) -> RateLimits:
-    """The limits in `organizations.rate_limits`; what is not there is the default."""
-    return RateLimits() if stored is None else msgspec.json.decode(stored, type=RateLimits)
+def _own(stored: str | None, default: T) -> T:
+    """What is stored of an organization's own; what is not there is as in `default`."""
+    return default if stored is None else msgspec.json.decode(stored, type=type(default))
 
 
 def _compiled(template_id: int, body: str) -> CompiledTemplate:

@@ -26,6 +26,7 @@ COMMANDS = {
     "tail": "smsledger.runtime.cli.tail:tail",
     "status": "smsledger.runtime.cli.status:status",
     "projections": "smsledger.runtime.cli.projections:projections",
+    "admin": "smsledger.runtime.cli.admin:admin",
 }
 """In the order of the help page."""
 

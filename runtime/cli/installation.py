@@ -61,7 +61,7 @@ class Installation(msgspec.Struct, frozen=True):
         try:
             async with await self.connect(name) as conn:
                 yield conn
-        except psycopg.errors.UndefinedTable as error:
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise LedgerNotMigrated(reason=error.diag.message_primary) from None
         except psycopg.OperationalError as error:
             raise postgres_unreachable(self.postgres_url, error, self.remedy) from None

@@ -418,3 +418,9 @@ def test_warming_changes_no_answer_and_can_be_repeated() -> None:
 def test_warming_a_calling_code_that_does_not_exist_is_refused(calling_code: int) -> None:
     with pytest.raises(UnknownCallingCode, match=f"^{calling_code} is not a country calling code"):
         NUMBERS.warm([calling_code])
+
+
+def test_countries_are_those_with_a_numbering_plan() -> None:
+    numbers = E164Numbers()
+    assert all(numbers.has_country(country) for country in ("US", "DE", "ZA", "JE"))
+    assert not any(numbers.has_country(country) for country in ("us", "XX", "001", "USA", "", "U\x00"))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from smsledger.adapters.templates import LiquidTemplate, PlainTemplate, compile_template
+from smsledger.adapters.templates import LiquidTemplate, PlainTemplate, compile_template, inspect_template
+from smsledger.application.admin.templates import TemplateInvalid
 from smsledger.application.directory import CompiledTemplate, MissingVariable, TemplateFailed
 
 NAMES = st.sampled_from(
@@ -231,3 +232,37 @@ def test_a_template_cannot_exhaust_the_process(source: str) -> None:
 def test_whatever_goes_wrong_in_the_engine_is_an_error_of_the_template(source: str, value: Any) -> None:
     result = rendered(LiquidTemplate(source), {"a": value, "b": value})
     assert isinstance(result, str | tuple)
+
+
+@pytest.mark.parametrize(
+    ("source", "variables"),
+    [
+        ("No variable", ()),
+        ("{{ b }} {{ a }} {{ b }}", ("b", "a")),
+        ("{{ name | default: 'x' }} {{ order.id }}", ("name", "order")),
+        ("{% for one in items %}{{ one.name }}{% endfor %}{% assign z = q %}{{ z }}", ("items", "q")),
+        ("{% if a %}{{ b }}{% endif %}", ("a", "b")),
+    ],
+)
+def test_inspecting_names_the_variables_that_a_template_takes(
+    source: str, variables: tuple[str, ...]
+) -> None:
+    assert inspect_template(source) == variables
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("Code {{ code }", "line 1, column 6"),
+        ("a\nb {% if %}x{% endif %}", "missing expression (line 2, column 6)"),
+        ("a\n{{ x | nope }}", "there is no filter 'nope' (line 2, column 8)"),
+        ("{% nope %}", "unexpected tag 'nope' (line 1, column 4)"),
+        ("{% include 'x' %}", "there is no tag 'include' (line 1, column 4)"),
+        ("{% if a %}\n", "expected tag endif"),
+        ("{% if a %}" * 3_000, "nesting limit"),
+    ],
+)
+def test_inspecting_refuses_what_could_not_be_rendered_and_says_where(source: str, problem: str) -> None:
+    with pytest.raises(TemplateInvalid) as refusal:
+        inspect_template(source)
+    assert problem in str(refusal.value)

@@ -68,12 +68,22 @@ def validate(document: dict[str, Any], samples: list[dict[str, Any]]) -> None:
 
 
 def test_the_document_is_valid_and_so_are_its_examples(document: dict[str, Any]) -> None:
-    assert {
-        (path, method) for path, methods in document["paths"].items() for method in methods
-    } == SMS | SUPPRESSIONS | {
-        ("/healthz", "get"),
-        ("/readyz", "get"),
-    }
+    assert (
+        {(path, method) for path, methods in document["paths"].items() for method in methods}
+        == SMS
+        | SUPPRESSIONS
+        | {
+            (path, method)
+            for path, methods in document["paths"].items()
+            for method in methods
+            if not path.startswith("/v1/admin/")
+        }
+        == SMS
+        | {
+            ("/healthz", "get"),
+            ("/readyz", "get"),
+        }
+    )
     samples = []
     for path, method in SMS | SUPPRESSIONS:
         operation = document["paths"][path][method]

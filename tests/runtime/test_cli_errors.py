@@ -129,6 +129,7 @@ def test_every_command_explains_itself():
         "tail",
         "status",
         "projections",
+        "admin",
     ):
         assert "Usage:" in run(command, "-h").stdout
     assert run("--version").stdout.startswith("smsledger ")

@@ -12,3 +12,8 @@ CREATE TABLE api_key_uses (
 
 -- The keys of one organization, in the order in which they are listed.
 CREATE INDEX api_keys_organization ON api_keys (organization_id, created_at, key_id);
+
+-- A sender may serve several countries (a name does in most, a number where it is told to): a row for each.
+-- All of a sender's rows are the pool's or one organization's: the administration sees to that.
+-- Look-up of a sender's owner by the sender alone.
+ALTER TABLE senders DROP CONSTRAINT senders_pkey, ADD CONSTRAINT senders_pkey PRIMARY KEY (sender, country);
