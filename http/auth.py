@@ -9,6 +9,8 @@ from .services import Services
 
 SMS_KINDS = frozenset({KeyKind.SENDING, KeyKind.SERVER})
 """Seed "Authentication": both can access the SMS endpoints."""
+SERVER_KINDS = frozenset({KeyKind.SERVER})
+"""What changes how the organization works is not for keys that send only."""
 
 _BEARER = b"bearer "
 _KEY_BYTES_MAX = 200

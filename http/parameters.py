@@ -54,6 +54,20 @@ def decode_send(body: bytes) -> SendSms:
         raise InvalidRequest(problem=_problem(error, body)) from None
 
 
+def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Any other body. Raises InvalidRequest naming the field."""
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE as error:
+        raise InvalidRequest(problem=_problem(error, body)) from None
+
+
+def refuse_parameters(query: MultiDict[str]) -> None:
+    """Raise InvalidRequest where a request that takes no query parameters has one."""
+    for name in query:
+        raise InvalidRequest(problem=f"{name[:40]}: not a parameter; there are none here")
+
+
 def decode_batch(body: bytes) -> list[tuple[str, SendSms | LedgerError]]:
     """The items of a batch with their recipients; a malformed item is its own error, not the batch's.
 

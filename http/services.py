@@ -12,6 +12,7 @@ from smsledger.application.directory import Directory
 from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ports import EventReader
 from smsledger.application.preview import Preview
+from smsledger.application.webhooks import Webhooks
 from smsledger.projections.position_watch import LendConnection, PositionWatch
 
 
@@ -30,6 +31,7 @@ class Services(msgspec.Struct, frozen=True):
     """The state of the ledger and its loops. Raises psycopg.Error where PostgreSQL cannot be reached."""
     position_wait_s_max: float
     clock: Clock
+    webhooks: Webhooks
 
 
 def services_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Services:

@@ -8,9 +8,9 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from litestar.types import ASGIApp
 
 from smsledger.http.app import create_app
-from smsledger.http.fast_lane import FastLane
 
 from .children import die_with_parent
 from .logs import configure_logging
@@ -44,7 +44,7 @@ def run_api(settings: Settings) -> None:
     ).serve()
 
 
-def app() -> FastLane:
+def app() -> ASGIApp:
     """The application of one worker process, which ends with the process that started it."""
     die_with_parent()
     settings = settings_from(os.environ)

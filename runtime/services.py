@@ -5,6 +5,7 @@ The one place where connections are made. It holds no logic of its own.
 
 import asyncio
 import gc
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
@@ -33,6 +34,7 @@ from smsledger.adapters.postgres.migrate import require_current
 from smsledger.adapters.postgres.parked_receipts import PostgresParkedReceipts
 from smsledger.adapters.postgres.status import read_status
 from smsledger.adapters.postgres.used_keys import PostgresUsedKeys
+from smsledger.adapters.postgres.webhook_endpoints import PostgresWebhookEndpoints
 from smsledger.application.accept import Accept
 from smsledger.application.clock import system_clock
 from smsledger.application.dispatch import Dispatcher, DispatchLimits
@@ -42,6 +44,7 @@ from smsledger.application.preview import Preview
 from smsledger.application.publish import Publisher
 from smsledger.application.receipts import ReceiptIntake
 from smsledger.application.watch import Watchdog
+from smsledger.application.webhooks import Webhooks
 from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.message import carrier_reference
 from smsledger.http.services import Services
@@ -109,6 +112,13 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
             status=status,
             position_wait_s_max=settings.position_wait_s_max,
             clock=system_clock,
+            webhooks=Webhooks(
+                PostgresWebhookEndpoints(pool),
+                uuid_utils.compat.uuid7,
+                secrets.token_bytes,
+                system_clock,
+                allow_http=settings.webhook_allow_http,
+            ),
         )
 
 

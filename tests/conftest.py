@@ -28,6 +28,7 @@ EMPTIED = (
     "suppressions",
     "idempotency_keys",
     *("ledger_events", "cursors", "loops", "parked_events", "parked_receipts"),
+    "webhook_endpoints",
     *("senders", "template_approvals", "template_versions", "templates", "api_keys", "organizations"),
 )
 """The tables that tests on a reused database fill, in an order that foreign keys allow."""

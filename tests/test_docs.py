@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smsledger.http import examples, preview, sms
+from smsledger.http import examples, examples_webhooks, preview, sms, webhooks
 from smsledger.http.errors import ERRORS, INTERNAL, ITEM_INVALID
 from smsledger.runtime.settings import setting_infos
 
@@ -59,19 +59,20 @@ def test_every_error_is_documented() -> None:
 
 def test_every_endpoint_is_documented() -> None:
     served = set()
-    for handler in [*sms.HANDLERS, *preview.HANDLERS]:
+    for handler in [*sms.HANDLERS, *preview.HANDLERS, *webhooks.HANDLERS]:
         (method,) = handler.http_methods
         (path,) = handler.paths
         served.add(f"{method} /v1{path.replace(':str', '')}")
-    documented = set(re.findall(r"^## (?:.* )?`((?:GET|POST) /v1/\S+)`$", API, re.MULTILINE))
+    documented = set(re.findall(r"^## (?:.* )?`((?:GET|POST|PATCH|DELETE) /v1/\S+)`$", API, re.MULTILINE))
     assert documented == served
 
 
 def test_every_example_is_one_that_the_tests_send_or_compare() -> None:
     known = [
         value
-        for name, value in vars(examples).items()
-        if name.isupper() and not name.startswith("_") and name != "MESSAGE_ID"
+        for module in (examples, examples_webhooks)
+        for name, value in vars(module).items()
+        if name.isupper() and not name.startswith("_") and not name.endswith("_ID")
     ]
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", API, re.DOTALL)]
     assert len(blocks) >= 6
