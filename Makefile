@@ -23,7 +23,7 @@ test: venv-dev ## Run all tests
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-fast: venv-dev ## Run the tests of the rooms, without the whole service
-	@$(BIN)/python -m pytest --ignore=tests/whole --ignore=tests/clients $(ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/whole --ignore=tests/clients --ignore=sdk $(ARGS)
 
 check: check-format check-lint check-mypy check-pyright check-imports check-hosts ## Run every static check
 
@@ -35,7 +35,8 @@ check-lint: venv-dev
 
 check-mypy: venv-dev
 	@$(BIN)/mypy
-	@$(BIN)/mypy $(CHECKED)
+	@$(BIN)/mypy $(CHECKED) sdk/python/tests
+	@$(BIN)/mypy --config-file sdk/python/pyproject.toml sdk/python/smsledger_client
 
 check-pyright: venv-dev
 	@$(BIN)/pyright
@@ -70,8 +71,9 @@ lock: venv-dev ## Resolve the lock files anew (ARGS=--upgrade for newer versions
 	@$(COMPILE) --group build -c requirements-dev.lock -o requirements-build.lock $(ARGS)
 	@$(BIN)/python .ci/no_registry_hosts.py
 
-build: venv-dev ## Build the wheel into dist/
+build: venv-dev ## Build the wheels of the service and of the Python client into dist/
 	@$(BIN)/python -m hatchling build -t wheel
+	@cd sdk/python && ../../$(BIN)/python -m hatchling build -t wheel -d ../../dist
 
 hooks: venv-dev ## Let git run the checks before each commit
 	@$(BIN)/pre-commit install

@@ -1,4 +1,4 @@
-"""Makes the checkout's `.venv` from a lock file and installs the project into it; does nothing when that is done already.
+"""Makes the checkout's `.venv` from a lock file and installs the project into it (for tests the Python client too); does nothing when that is done already.
 
 `python3 .ci/venv.py run` installs what `make run` needs, `dev` what tests and checks need. Needs the standard library only,
 and takes a file lock, so that two `make` at the same time wait for each other. It has to parse on an old Python, to be able
@@ -18,6 +18,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 HOME_STAMP = VENV / ".made-for"
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
+# Installed editable, without their requirements, which the lock holds.
+PROJECTS = {"run": ["."], "dev": [".", "sdk/python"]}
 # The development set holds the run-time set at the same versions, so installing it fulfils both.
 FULFILS = {"run": ["run"], "dev": ["run", "dev"]}
 
@@ -29,7 +31,8 @@ def stamp(purpose: str) -> Path:
 def digest(purpose: str) -> str:
     """A hash over everything that the installed set was made from."""
     content = hashlib.sha256()
-    for name in (LOCKS[purpose], "pyproject.toml", ".ci/venv.py"):
+    projects = [f"{project}/pyproject.toml" for project in PROJECTS[purpose]]
+    for name in (LOCKS[purpose], *projects, ".ci/venv.py"):
         content.update((ROOT / name).read_bytes())
     return content.hexdigest()
 
@@ -86,7 +89,8 @@ def install(purpose: str) -> None:
     for done in FULFILS[purpose]:
         stamp(done).unlink(missing_ok=True)
     pip_install("--require-hashes", "-r", LOCKS[purpose])
-    pip_install("--no-build-isolation", "-e", ".")
+    for project in PROJECTS[purpose]:
+        pip_install("--no-build-isolation", "-e", project)
     for done in FULFILS[purpose]:
         stamp(done).write_text(digest(done))
 

@@ -1,4 +1,4 @@
-"""How ids are written for people: `sms_`, `sms_inb_` or `con_` and 26 characters of Crockford's base 32 over a UUID
+"""How ids are written for people: `sms_`, `sms_inb_`, `con_` or `wh_` and 26 characters of Crockford's base 32 over a UUID
 (as in TypeID).
 
 New messages have UUIDs of version 7, which sort by time; they are passed in. Made here are only ids that follow from
@@ -22,6 +22,7 @@ _NOT_FREE = ~((0xF << 76) | (3 << 62))
 OUTBOUND_PREFIX = "sms_"
 INBOUND_PREFIX = "sms_inb_"
 CONSENT_PREFIX = "con_"
+WEBHOOK_PREFIX = "wh_"
 
 
 class InvalidMessageId(LedgerError):
@@ -34,6 +35,12 @@ class InvalidId(InvalidMessageId):
     """A text is no id of this ledger."""
 
     message = "not an id: expected sms_, sms_inb_ or con_ and 26 lower-case letters and digits"
+
+
+class InvalidWebhookId(LedgerError):
+    """A text is not a webhook's id."""
+
+    message = "not a webhook id: expected wh_ and 26 lower-case letters and digits"
 
 
 def render_message_id(message_id: UUID, *, inbound: bool = False) -> str:
@@ -86,12 +93,24 @@ def parse_id(text: str) -> UUID:
     raise InvalidId
 
 
+def render_webhook_id(webhook_id: UUID) -> str:
+    """The id of a webhook endpoint, as the API shows it."""
+    return WEBHOOK_PREFIX + _digits(webhook_id)
+
+
+def parse_webhook_id(text: str) -> UUID:
+    """The UUID behind a webhook endpoint's id. Raises InvalidWebhookId."""
+    if not text.startswith(WEBHOOK_PREFIX):
+        raise InvalidWebhookId
+    return _parsed(text[len(WEBHOOK_PREFIX) :], InvalidWebhookId)
+
+
 def _digits(value: UUID) -> str:
     number = value.int
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
-def _parsed(digits: str, refusal: type[InvalidMessageId]) -> UUID:
+def _parsed(digits: str, refusal: type[LedgerError]) -> UUID:
     if len(digits) != 26:
         raise refusal
     number = 0

@@ -13,13 +13,24 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from psycopg_pool import PoolTimeout
 
-from smsledger.application import accept, consent, directory, idempotency, ledger, ports, rate_limits
+from smsledger.application import (
+    accept,
+    consent,
+    directory,
+    idempotency,
+    ledger,
+    ports,
+    rate_limits,
+    webhooks,
+)
 from smsledger.application.admin import approvals, keys, organizations, senders, templates
 from smsledger.domain.errors import LedgerError
-from smsledger.domain.ids import InvalidMessageId
+from smsledger.domain.ids import InvalidMessageId, InvalidWebhookId
 from smsledger.domain.phone_number import InvalidPhoneNumber
 from smsledger.projections.messages import InvalidPage
 from smsledger.projections.page_cursor import InvalidCursor
+
+from .request_id import SCOPE_NAME as REQUEST_ID
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +123,9 @@ ERRORS: dict[type[LedgerError], ErrorKind] = {
     senders.SenderNotFound: ErrorKind(404, "SENDER_NOT_FOUND"),
     senders.SenderExists: ErrorKind(409, "SENDER_EXISTS"),
     senders.SenderTaken: ErrorKind(409, "SENDER_TAKEN"),
+    webhooks.WebhookNotFound: ErrorKind(404, "WEBHOOK_NOT_FOUND"),
+    InvalidWebhookId: ErrorKind(404, "WEBHOOK_NOT_FOUND"),
+    webhooks.TooManyWebhooks: ErrorKind(409, "TOO_MANY_WEBHOOKS"),
 }
 """Every error that a client can cause or meet. One that is missing here is a fault of ours: 500."""
 
@@ -164,7 +178,13 @@ def on_ledger_error(request: Request[Any, Any, Any], error: LedgerError) -> Resp
     """Answer an error of the ledger."""
     kind = kind_of(error)
     if kind is INTERNAL:
-        log.error("request_failed", path=request.url.path, error=repr(error), exc_info=error)
+        log.error(
+            "request_failed",
+            path=request.url.path,
+            request_id=_request_id(request),
+            error=repr(error),
+            exc_info=error,
+        )
     return _response(kind, error_body(error))
 
 
@@ -193,14 +213,25 @@ def _words_for(request: Request[Any, Any, Any], error: HTTPException) -> str:
 
 def on_store_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
     """Answer a read that PostgreSQL did not answer."""
-    log.warning("event_store_unreachable", path=request.url.path, error=str(error).strip())
+    log.warning(
+        "event_store_unreachable",
+        path=request.url.path,
+        request_id=_request_id(request),
+        error=str(error).strip(),
+    )
     unavailable = ports.LedgerUnavailable(reason="it does not answer")
     return _response(kind_of(unavailable), error_body(unavailable))
 
 
 def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
     """Answer a fault of ours; the log has the details, the client has not."""
-    log.error("request_failed", path=request.url.path, error=repr(error), exc_info=error)
+    log.error(
+        "request_failed",
+        path=request.url.path,
+        request_id=_request_id(request),
+        error=repr(error),
+        exc_info=error,
+    )
     return _response(INTERNAL, _plain_body(INTERNAL, "internal error"))
 
 
@@ -217,6 +248,11 @@ HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Re
     PoolTimeout: on_store_error,
     Exception: on_fault,
 }
+
+
+def _request_id(request: Request[Any, Any, Any]) -> str | None:
+    named: Mapping[str, Any] = request.scope
+    return named.get(REQUEST_ID)
 
 
 def _plain_body(kind: ErrorKind, message: str) -> ErrorBody:

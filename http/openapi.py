@@ -10,14 +10,11 @@ import msgspec
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import (
     Components,
-    Example,
     OpenAPIHeader,
-    OpenAPIMediaType,
     OpenAPIResponse,
     Operation,
     Parameter,
     Reference,
-    RequestBody,
     Schema,
     SecurityScheme,
     Tag,
@@ -32,6 +29,11 @@ from smsledger.projections.messages import PAGE_OFFSET_MAX
 from . import examples
 from .errors import ERRORS, Forbidden, MessageNotFound, Unauthorized, error_body
 from .idempotency import KEY_CHARACTERS_MAX
+from .openapi_parts import ERROR_SCHEMA as _ERROR_SCHEMA
+from .openapi_parts import JSON as _JSON
+from .openapi_parts import json_body as _body
+from .openapi_parts import json_response as _response
+from .openapi_parts import nullable as _nullable
 
 _STRING, _INTEGER, _OBJECT, _ARRAY = (
     OpenAPIType.STRING,
@@ -39,13 +41,6 @@ _STRING, _INTEGER, _OBJECT, _ARRAY = (
     OpenAPIType.OBJECT,
     OpenAPIType.ARRAY,
 )
-_JSON = "application/json"
-
-
-def _nullable(kind: OpenAPIType, description: str, **more: Any) -> Schema:
-    return Schema(type=[kind, OpenAPIType.NULL], description=description, **more)
-
-
 _SEND_SCHEMA = Schema(
     type=_OBJECT,
     required=["to"],
@@ -78,22 +73,6 @@ _EVENTS_SCHEMA = Schema(
                 },
             ),
         ),
-    },
-)
-_ERROR_SCHEMA = Schema(
-    type=_OBJECT,
-    required=["error"],
-    properties={
-        "error": Schema(
-            type=_OBJECT,
-            required=["code", "message", "statusCode"],
-            properties={
-                "code": Schema(type=_STRING, description="For programs"),
-                "message": Schema(type=_STRING, description="For people; names the field that is at fault"),
-                "statusCode": Schema(type=_INTEGER, description="The HTTP status"),
-                "errorCode": Schema(type=_INTEGER, description="The numeric code, where the case has one"),
-            },
-        )
     },
 )
 _POSITION_HEADER = OpenAPIHeader(
@@ -130,7 +109,7 @@ _IDEMPOTENCY_KEY = Parameter(
 _FAULTS: dict[int, LedgerError] = {
     400: accept.InvalidField(field="tag", problem=f"expected 1 to {accept.TAG_CHARACTERS_MAX} characters"),
     401: Unauthorized(),
-    403: Forbidden(kind="WEBHOOK"),
+    403: Forbidden(kind="SENDING"),
     404: MessageNotFound(),
     409: idempotency.KeyInFlight(),
     422: idempotency.KeyReused(),
@@ -159,24 +138,6 @@ def _error_responses() -> dict[str, OpenAPIResponse | Reference]:
         example = msgspec.to_builtins(error_body(error))
         responses[f"Error{status}"] = _response(_ERROR_SCHEMA, example, " or ".join(codes), headers)
     return responses
-
-
-def _response(
-    schema: Any, example: Any, description: str, headers: dict[str, OpenAPIHeader]
-) -> OpenAPIResponse:
-    return OpenAPIResponse(
-        description=description, headers={**headers}, content={_JSON: _media(schema, example)}
-    )
-
-
-def _media(schema: Any, example: Any) -> OpenAPIMediaType:
-    # As bytes, because the framework leaves out what is null.
-    value = msgspec.Raw(msgspec.json.encode(example))
-    return OpenAPIMediaType(schema=schema, examples={"example": Example(value=value)})
-
-
-def _body(schema: Schema, example: Any, description: str) -> RequestBody:
-    return RequestBody(content={_JSON: _media(schema, example)}, required=True, description=description)
 
 
 def _query(name: str, schema: Schema, description: str) -> Parameter:
@@ -371,6 +332,7 @@ def openapi_config(version: str, render_plugins: list[Any]) -> OpenAPIConfig:
             Tag("Messages", "Send, get and list messages"),
             Tag("Suppressions", "Who must not be sent to"),
             Tag("Administration", "Organizations, keys, templates and senders; for ADMIN keys"),
+            Tag("Webhooks", "Where you are told what becomes of your messages"),
             Tag("Operations", "Health of the service"),
         ],
         security=[{"bearer": []}, {"apiKey": []}],

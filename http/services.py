@@ -15,6 +15,7 @@ from smsledger.application.idempotency import RepeatableRequests
 from smsledger.application.ports import EventReader
 from smsledger.application.preview import Preview
 from smsledger.application.rate_limits import RateLimiter
+from smsledger.application.webhooks import Webhooks
 from smsledger.projections.position_watch import LendConnection, PositionWatch
 
 
@@ -39,6 +40,7 @@ class Services(msgspec.Struct, frozen=True):
     rates: RateLimiter
     key_uses: KeyUses
     administration: Administration
+    webhooks: Webhooks
 
 
 def services_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Services:

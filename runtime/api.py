@@ -8,6 +8,7 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from litestar.types import ASGIApp
 
 from smsledger.http.app import create_app
 from smsledger.http.rate_limits import LimitedLanes
@@ -45,6 +46,7 @@ def run_api(settings: Settings) -> None:
 
 
 def app() -> LimitedLanes:
+def app() -> ASGIApp:
     """The application of one worker process, which ends with the process that started it."""
     die_with_parent()
     settings = settings_from(os.environ)

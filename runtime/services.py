@@ -5,6 +5,7 @@ The one place where connections are made. It holds no logic of its own.
 
 import asyncio
 import gc
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
@@ -38,6 +39,7 @@ from smsledger.adapters.postgres.senders import PostgresSenders
 from smsledger.adapters.postgres.status import read_status
 from smsledger.adapters.postgres.suppressions import PostgresSuppressions
 from smsledger.adapters.postgres.used_keys import PostgresUsedKeys
+from smsledger.adapters.postgres.webhook_endpoints import PostgresWebhookEndpoints
 from smsledger.application.accept import Accept
 from smsledger.application.clock import system_clock
 from smsledger.application.consent import ConsentBook
@@ -50,6 +52,7 @@ from smsledger.application.publish import Publisher
 from smsledger.application.rate_limits import RateLimiter
 from smsledger.application.receipts import ReceiptIntake
 from smsledger.application.watch import Watchdog
+from smsledger.application.webhooks import Webhooks
 from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.message import carrier_reference
 from smsledger.http.services import Services
@@ -131,6 +134,13 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
             rates=rates,
             key_uses=key_uses,
             administration=open_administration(pool.connection, numbers),
+            webhooks=Webhooks(
+                PostgresWebhookEndpoints(pool),
+                uuid_utils.compat.uuid7,
+                secrets.token_bytes,
+                system_clock,
+                allow_http=settings.webhook_allow_http,
+            ),
         )
 
 

@@ -113,6 +113,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Meta(ge=0, le=100, description="simulator: share of ordinary submissions refused with a rate limit"),
     ] = 0.0
+    webhook_allow_http: Annotated[
+        bool,
+        Meta(
+            description="webhook URLs may begin with http://, which anybody on the way can read; `smsledger up` takes true unless this is set"
+        ),
+    ] = False
 
 
 class InvalidSetting(LedgerError):

@@ -30,6 +30,7 @@ EMPTIED = (
     *("ledger_events", "cursors", "loops", "parked_events", "parked_receipts"),
     "parked_inbound",
     "rate_windows",
+    "webhook_endpoints",
     *("senders", "template_approvals", "template_versions", "templates", "api_keys", "organizations"),
 )
 """The tables that tests on a reused database fill, in an order that foreign keys allow."""

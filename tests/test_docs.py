@@ -8,6 +8,7 @@ import pytest
 
 from smsledger.http import examples, examples_suppressions, preview, sms, suppressions
 from smsledger.http.admin import ADMIN_HANDLERS
+from smsledger.http import examples, examples_webhooks, preview, sms, webhooks
 from smsledger.http.errors import ERRORS, INTERNAL, ITEM_INVALID
 from smsledger.runtime.settings import setting_infos
 
@@ -61,6 +62,7 @@ def test_every_error_is_documented() -> None:
 def test_every_endpoint_is_documented() -> None:
     served = set()
     for handler in [*sms.HANDLERS, *preview.HANDLERS, *suppressions.HANDLERS]:
+    for handler in [*sms.HANDLERS, *preview.HANDLERS, *webhooks.HANDLERS]:
         (method,) = handler.http_methods
         (path,) = handler.paths
         served.add(f"{method} /v1{path.replace(':str', '')}")
@@ -72,6 +74,7 @@ def test_every_example_is_one_that_the_tests_send_or_compare() -> None:
     known = [
         value
         for module in (examples, examples_suppressions)
+        for module in (examples, examples_webhooks)
         for name, value in vars(module).items()
         if name.isupper() and not name.startswith("_") and not name.endswith("_ID")
     ]

@@ -44,7 +44,16 @@ def up(
     Data survives in the data folder. PostgreSQL and NATS are not started where SMSLEDGER_POSTGRES_URL and
     SMSLEDGER_NATS_URL name some. Ctrl-C stops everything in order; a second one stops it at once.
     """
-    settings = settings_from(os.environ, host=host, port=port, data_dir=data, api_workers=api_workers)
+    # On one's own machine there is seldom a certificate.
+    allow_http = None if "SMSLEDGER_WEBHOOK_ALLOW_HTTP" in os.environ else True
+    settings = settings_from(
+        os.environ,
+        host=host,
+        port=port,
+        data_dir=data,
+        api_workers=api_workers,
+        webhook_allow_http=allow_http,
+    )
     configure_logging(settings, "up")
     from smsledger.runtime.supervisor import Supervisor  # noqa: PLC0415  # after the settings were found usable
 

@@ -31,6 +31,14 @@ SUPPRESSIONS = {
     ("/v1/sms/suppressions/{phoneNumber}", "delete"),
     ("/v1/sms/suppressions/{phoneNumber}/history", "get"),
 }
+WEBHOOKS = {
+    ("/v1/sms/webhooks", "get"): "200",
+    ("/v1/sms/webhooks", "post"): "201",
+    ("/v1/sms/webhooks/{webhookId}", "get"): "200",
+    ("/v1/sms/webhooks/{webhookId}", "patch"): "200",
+    ("/v1/sms/webhooks/{webhookId}", "delete"): "204",
+}
+"""With the status of the good answer."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +64,10 @@ def shape(value: Any) -> Any:
 
 
 def documented_error(document: dict[str, Any], path: str, method: str, status: int) -> Any:
-    reference = document["paths"][path][method]["responses"][str(status)]["$ref"]
+    response = document["paths"][path][method]["responses"][str(status)]
+    if "$ref" not in response:
+        return example(response)
+    reference = response["$ref"]
     return example(document["components"]["responses"][reference.removeprefix("#/components/responses/")])
 
 
@@ -91,11 +102,25 @@ def test_the_document_is_valid_and_so_are_its_examples(document: dict[str, Any])
         for status in good - {"204"}:
             value = example(operation["responses"][status])
             samples.append({"path": path, "method": method, "status": status, "value": value})
+    assert {(path, method) for path, methods in document["paths"].items() for method in methods} == SMS | set(
+        WEBHOOKS
+    ) | {
+        ("/healthz", "get"),
+        ("/readyz", "get"),
+    }
+    samples = []
+    for path, method in SMS | set(WEBHOOKS):
+        operation = document["paths"][path][method]
+        good = WEBHOOKS.get((path, method), "200")
+        if good != "204":
+            value = example(operation["responses"][good])
+            samples.append({"path": path, "method": method, "status": good, "value": value})
         if "requestBody" in operation:
             samples.append(
                 {"path": path, "method": method, "status": None, "value": example(operation["requestBody"])}
             )
         for status in set(operation["responses"]) - good:
+        for status in set(operation["responses"]) - {good}:
             value = documented_error(document, path, method, int(status))
             assert value["error"]["statusCode"] == int(status)
             samples.append({"path": path, "method": method, "status": status, "value": value})
