@@ -1,7 +1,7 @@
 /** `client.sms.suppressions`: numbers that nothing may be sent to. Needs a SERVER key. */
 
 import { entriesOf } from './pages.js';
-import type { ListOptions, RequestOptions, Transport } from './transport.js';
+import type { RequestOptions, Transport } from './transport.js';
 import type {
   AddSuppressionParams,
   PageParams,
@@ -21,12 +21,12 @@ export class Suppressions {
   }
 
   /** One page, newest first. */
-  list(params: PageParams = {}, options?: ListOptions): Promise<SuppressionList> {
+  list(params: PageParams = {}, options?: RequestOptions): Promise<SuppressionList> {
     return this.#transport.call({ method: 'GET', path: PATH, query: params, options });
   }
 
   /** All of them, newest first; `count` is the size of a page. */
-  iterate(params: Omit<PageParams, 'offset' | 'cursor'> = {}, options?: ListOptions) {
+  iterate(params: Omit<PageParams, 'offset' | 'cursor'> = {}, options?: RequestOptions) {
     return entriesOf<SuppressionList, Suppression>(
       (cursor) => this.list({ ...params, cursor }, options),
       (page) => page.suppressions,
