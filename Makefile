@@ -11,7 +11,7 @@ CHECKED := tests $(if $(wildcard benchmarks/*.py),benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check check-format check-lint check-mypy check-pyright check-imports check-hosts \
-	format bench bench-quick bench-list bench-memory lock build hooks clean venv-run venv-dev
+	format bench bench-quick bench-list bench-memory lock build sdk-types hooks clean venv-run venv-dev
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,11 +75,17 @@ build: venv-dev ## Build the wheels of the service and of the Python client into
 	@$(BIN)/python -m hatchling build -t wheel
 	@cd sdk/python && ../../$(BIN)/python -m hatchling build -t wheel -d ../../dist
 
+# With Node and npm on PATH.
+sdk-types: venv-dev ## Renew the OpenAPI document and types that the TypeScript client is checked against
+	@$(BIN)/python -m tests.clients.typescript.openapi_document sdk/typescript/openapi.json
+	@cd sdk/typescript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent types
+
 hooks: venv-dev ## Let git run the checks before each commit
 	@$(BIN)/pre-commit install
 
 clean: ## Remove .venv, caches and build results; the data in .smsledger stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist benchmarks/out
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist benchmarks/out \
+		sdk/typescript/dist sdk/typescript/node_modules
 	@find . -name __pycache__ -type d -not -path './.smsledger/*' -prune -exec rm -rf {} +
 
 venv-run:

@@ -1,8 +1,8 @@
 """Node for tests: finds it, installs a folder's locked packages, and talks to scripts in that folder.
 
 It is not a package manager: what is installed is what the folder's `package-lock.json` says, from whatever
-registry npm is set up for. A folder is any `tests/clients/<name>` with a `package.json`, a
-`package-lock.json` and scripts.
+registry npm is set up for. A folder is any `tests/clients/<name>`, or a client of ours elsewhere, with a
+`package.json`, a `package-lock.json` and scripts.
 """
 
 import fcntl
@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +81,20 @@ class NodeProject:
     folder: Path
     node: Node
 
-    def run(self, script: str, stdin: str = "", seconds_max: float = ANSWER_S_MAX) -> str:
-        """Run a script of the folder to its end and return its standard output. Raises NodeFailed."""
-        return _run((str(self.node.node), script), self, seconds_max, stdin)
+    def run(
+        self,
+        script: str,
+        stdin: str = "",
+        *,
+        arguments: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+        seconds_max: float = ANSWER_S_MAX,
+    ) -> str:
+        """Run a script of the folder to its end and return its standard output.
+
+        `variables` are added to its environment. Raises NodeFailed.
+        """
+        return _run((str(self.node.node), script, *arguments), self, seconds_max, stdin, variables)
 
     @contextmanager
     def conversation(self, script: str) -> Iterator[Conversation]:
@@ -110,8 +121,10 @@ class NodeProject:
                 last_resort.cancel()
 
 
-def node_project(name: str) -> NodeProject:
+def node_project(name: str | Path) -> NodeProject:
     """Return `tests/clients/<name>` with its packages installed, installing them if they are not current.
+
+    An absolute path names a folder elsewhere.
 
     Safe in any number of processes at once: one installs, the others wait for it. Raises NodeFailed.
     """
@@ -147,12 +160,18 @@ def find_node() -> Node:
     return Node(root / "bin" / "node", (str(root / "bin" / "node"), str(npm_cli)))
 
 
-def _run(command: tuple[str, ...], project: NodeProject, seconds_max: float, stdin: str = "") -> str:
+def _run(
+    command: tuple[str, ...],
+    project: NodeProject,
+    seconds_max: float,
+    stdin: str = "",
+    variables: Mapping[str, str] | None = None,
+) -> str:
     try:
         done = subprocess.run(
             command,
             cwd=project.folder,
-            env=project.node.environment,
+            env={**project.node.environment, **(variables or {})},
             input=stdin,
             capture_output=True,
             encoding="utf-8",

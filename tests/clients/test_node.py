@@ -10,6 +10,7 @@ import pytest
 
 from tests.clients import node as node_module
 from tests.clients.node import CLIENTS, NodeFailed, NodeProject, find_node, node_project
+from tests.clients.typescript.sdk import SDK
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def locks() -> list[Path]:
-    return sorted(path for path in CLIENTS.rglob("package-lock.json") if "node_modules" not in path.parts)
+    found = [*CLIENTS.rglob("package-lock.json"), SDK / "package-lock.json"]
+    return sorted(path for path in found if "node_modules" not in path.parts)
 
 
 @pytest.mark.parametrize("lock", locks(), ids=lambda path: path.parent.name)
@@ -97,6 +99,9 @@ def test_the_wheel_stands_in_where_path_has_no_node(project: Path, monkeypatch: 
 def test_a_script_reads_its_input_and_answers(project: Path) -> None:
     (project / "echo.mjs").write_text("process.stdin.pipe(process.stdout)")
     assert node_project("empty").run("echo.mjs", "é😀\n") == "é😀\n"
+    (project / "told.mjs").write_text("console.log(process.argv[2], process.env.TOLD)")
+    told = node_project("empty").run("told.mjs", arguments=["one"], variables={"TOLD": "two"})
+    assert told == "one two\n"
     with node_project("empty").conversation("echo.mjs") as conversation:
         assert [conversation.ask("one"), conversation.ask("two")] == ["one", "two"]
 
