@@ -195,7 +195,11 @@ def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) ->
     )
     # The framework's own headers say, for one, which methods are allowed (RFC 9110, section 15.5.6).
     kind = ErrorKind(error.status_code, code)
-    return _response(kind, _plain_body(kind, _words_for(request, error)), error.headers)
+    headers = dict(error.headers or {})
+    allowed = headers.get("allow", "").split(", ")
+    if "GET" in allowed:  # the fast lane answers HEAD with what GET answers
+        headers["allow"] = ", ".join([*allowed, "HEAD"])
+    return _response(kind, _plain_body(kind, _words_for(request, error)), headers)
 
 
 def _words_for(request: Request[Any, Any, Any], error: HTTPException) -> str:
