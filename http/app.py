@@ -10,24 +10,27 @@ from litestar.types import ASGIApp
 
 from smsledger.domain.ids import OUTBOUND_PREFIX
 
-from . import docs_page, health, preview, sms, suppressions
+from . import docs_page, health, preview, sms, suppressions, webhooks
 from .admin import ADMIN_HANDLERS
 from .allowed_methods import with_options
 from .errors import HANDLERS
 from .fast_lane import FastLane
 from .openapi import openapi_config
 from .rate_limits import LimitedLanes
-from . import docs_page, health, preview, sms, webhooks
-from .errors import HANDLERS
-from .fast_lane import FastLane
-from .openapi import openapi_config
 from .request_id import RequestIds
 from .services import Services
+
+HANDLERS_V1 = [
+    *sms.HANDLERS,
+    *preview.HANDLERS,
+    *suppressions.HANDLERS,
+    *webhooks.HANDLERS,
+    *ADMIN_HANDLERS,
+]
 
 OpenServices = Callable[[], AbstractAsyncContextManager[Services]]
 
 
-def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> LimitedLanes:
 def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> ASGIApp:
     """The application; `open_services` is entered when it starts and left when it stops."""
 
@@ -39,9 +42,7 @@ def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> A
 
     app = Litestar(
         route_handlers=[
-            Router("/v1", route_handlers=[*sms.HANDLERS, *preview.HANDLERS, *suppressions.HANDLERS]),
-            Router("/v1", route_handlers=with_options([*sms.HANDLERS, *preview.HANDLERS, *ADMIN_HANDLERS])),
-            Router("/v1", route_handlers=[*sms.HANDLERS, *preview.HANDLERS, *webhooks.HANDLERS]),
+            Router("/v1", route_handlers=with_options(HANDLERS_V1)),
             *health.HANDLERS,
             *docs_page.HANDLERS,
         ],
@@ -53,11 +54,9 @@ def create_app(open_services: OpenServices, *, request_body_bytes_max: int) -> A
         openapi_config=openapi_config(version("smsledger"), docs_page.PLUGINS),
     )
     lanes = FastLane(
-    fast = FastLane(
         app,
         posts={"/v1/sms": sms.send, "/v1/sms/batch": sms.send_many},
         gets=("/v1/sms/", OUTBOUND_PREFIX, sms.show),
         request_body_bytes_max=request_body_bytes_max,
     )
-    return LimitedLanes(lanes, app, request_body_bytes_max=request_body_bytes_max)
-    return RequestIds(fast)
+    return RequestIds(LimitedLanes(lanes, app, request_body_bytes_max=request_body_bytes_max))

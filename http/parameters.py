@@ -208,14 +208,6 @@ def decode_position(cursor: str) -> int:
     return int(position)
 
 
-def decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
-    """A body. Raises InvalidRequest naming the field."""
-    try:
-        return decoder.decode(body)
-    except _UNREADABLE as error:
-        raise InvalidRequest(problem=_problem(error, body)) from None
-
-
 def phone_number(numbers: NumberReader, text: str, *, field: str) -> str:
     """The E.164 form of a number in `field`. Raises InvalidRequest."""
     try:

@@ -11,7 +11,6 @@ from granian.log import LogLevels
 from litestar.types import ASGIApp
 
 from smsledger.http.app import create_app
-from smsledger.http.rate_limits import LimitedLanes
 
 from .children import die_with_parent
 from .logs import configure_logging
@@ -45,7 +44,6 @@ def run_api(settings: Settings) -> None:
     ).serve()
 
 
-def app() -> LimitedLanes:
 def app() -> ASGIApp:
     """The application of one worker process, which ends with the process that started it."""
     die_with_parent()

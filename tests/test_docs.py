@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from smsledger.http import examples, examples_suppressions, preview, sms, suppressions
+from smsledger.http import (
+    examples,
+    examples_suppressions,
+    examples_webhooks,
+    preview,
+    sms,
+    suppressions,
+    webhooks,
+)
 from smsledger.http.admin import ADMIN_HANDLERS
-from smsledger.http import examples, examples_webhooks, preview, sms, webhooks
 from smsledger.http.errors import ERRORS, INTERNAL, ITEM_INVALID
 from smsledger.runtime.settings import setting_infos
 
@@ -61,8 +68,7 @@ def test_every_error_is_documented() -> None:
 
 def test_every_endpoint_is_documented() -> None:
     served = set()
-    for handler in [*sms.HANDLERS, *preview.HANDLERS, *suppressions.HANDLERS]:
-    for handler in [*sms.HANDLERS, *preview.HANDLERS, *webhooks.HANDLERS]:
+    for handler in [*sms.HANDLERS, *preview.HANDLERS, *suppressions.HANDLERS, *webhooks.HANDLERS]:
         (method,) = handler.http_methods
         (path,) = handler.paths
         served.add(f"{method} /v1{path.replace(':str', '')}")

@@ -32,13 +32,12 @@ SUPPRESSIONS = {
     ("/v1/sms/suppressions/{phoneNumber}/history", "get"),
 }
 WEBHOOKS = {
-    ("/v1/sms/webhooks", "get"): "200",
-    ("/v1/sms/webhooks", "post"): "201",
-    ("/v1/sms/webhooks/{webhookId}", "get"): "200",
-    ("/v1/sms/webhooks/{webhookId}", "patch"): "200",
-    ("/v1/sms/webhooks/{webhookId}", "delete"): "204",
+    ("/v1/sms/webhooks", "get"),
+    ("/v1/sms/webhooks", "post"),
+    ("/v1/sms/webhooks/{webhookId}", "get"),
+    ("/v1/sms/webhooks/{webhookId}", "patch"),
+    ("/v1/sms/webhooks/{webhookId}", "delete"),
 }
-"""With the status of the good answer."""
 
 
 @pytest.fixture(scope="module")
@@ -79,48 +78,25 @@ def validate(document: dict[str, Any], samples: list[dict[str, Any]]) -> None:
 
 
 def test_the_document_is_valid_and_so_are_its_examples(document: dict[str, Any]) -> None:
-    assert (
-        {(path, method) for path, methods in document["paths"].items() for method in methods}
-        == SMS
-        | SUPPRESSIONS
-        | {
-            (path, method)
-            for path, methods in document["paths"].items()
-            for method in methods
-            if not path.startswith("/v1/admin/")
-        }
-        == SMS
-        | {
-            ("/healthz", "get"),
-            ("/readyz", "get"),
-        }
-    )
+    served = {
+        (path, method)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if not path.startswith("/v1/admin/")
+    }
+    assert served == SMS | SUPPRESSIONS | WEBHOOKS | {("/healthz", "get"), ("/readyz", "get")}
     samples = []
-    for path, method in SMS | SUPPRESSIONS:
+    for path, method in served - {("/healthz", "get"), ("/readyz", "get")}:
         operation = document["paths"][path][method]
-        good = {status for status, answer in operation["responses"].items() if "$ref" not in answer}
+        good = {status for status in operation["responses"] if status.startswith("2")}
         for status in good - {"204"}:
             value = example(operation["responses"][status])
             samples.append({"path": path, "method": method, "status": status, "value": value})
-    assert {(path, method) for path, methods in document["paths"].items() for method in methods} == SMS | set(
-        WEBHOOKS
-    ) | {
-        ("/healthz", "get"),
-        ("/readyz", "get"),
-    }
-    samples = []
-    for path, method in SMS | set(WEBHOOKS):
-        operation = document["paths"][path][method]
-        good = WEBHOOKS.get((path, method), "200")
-        if good != "204":
-            value = example(operation["responses"][good])
-            samples.append({"path": path, "method": method, "status": good, "value": value})
         if "requestBody" in operation:
             samples.append(
                 {"path": path, "method": method, "status": None, "value": example(operation["requestBody"])}
             )
         for status in set(operation["responses"]) - good:
-        for status in set(operation["responses"]) - {good}:
             value = documented_error(document, path, method, int(status))
             assert value["error"]["statusCode"] == int(status)
             samples.append({"path": path, "method": method, "status": status, "value": value})
