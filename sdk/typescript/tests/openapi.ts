@@ -123,15 +123,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/healthz": {
+    "/v1/sms/suppressions": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Liveness and the loops' state */
-        get: operations["healthz"];
+        /** List suppressions */
+        get: operations["listSuppressions"];
+        put?: never;
+        /** Suppress a number */
+        post: operations["addSuppression"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sms/suppressions/{phoneNumber}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check a number */
+        get: operations["checkSuppression"];
+        put?: never;
+        post?: never;
+        /** Take suppressions back */
+        delete: operations["removeSuppression"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sms/suppressions/{phoneNumber}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a number's history */
+        get: operations["getSuppressionHistory"];
         put?: never;
         post?: never;
         delete?: never;
@@ -140,31 +176,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/readyz": {
+    "/v1/sms/webhooks": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Readiness */
-        get: operations["readyz"];
+        /** List webhooks */
+        get: operations["listWebhooks"];
         put?: never;
-        post?: never;
+        /** Create a webhook */
+        post: operations["createWebhook"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/sms/webhooks/{webhookId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a webhook */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /** Delete a webhook */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /** Update a webhook */
+        patch: operations["updateWebhook"];
         trace?: never;
     };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** EventList */
-        EventList: {
-            messageId: string;
-            events: unknown[];
+        /** CreatedWebhook */
+        CreatedWebhook: {
+            webhookId: string;
+            url: string;
+            events: string[];
+            description: string | null;
+            active: boolean;
+            createdAt: string;
+            updatedAt: string;
+            secret: string;
         };
         /** ForcingCharacter */
         ForcingCharacter: {
@@ -259,11 +321,56 @@ export interface components {
             errorCode: number;
             message: string;
         };
+        /** Suppression */
+        Suppression: {
+            phoneNumber: string;
+            suppressed: boolean;
+            reason: string;
+            scope: string;
+            keyword: string | null;
+            messageId: string | null;
+            note: string | null;
+            createdAt: string;
+        };
+        /** SuppressionCheck */
+        SuppressionCheck: {
+            phoneNumber: string;
+            suppressed: boolean;
+            reason: string | null;
+            suppressions: components["schemas"]["Suppression"][];
+        };
+        /** SuppressionList */
+        SuppressionList: {
+            totalCount: number;
+            suppressions: components["schemas"]["Suppression"][];
+            nextCursor: string | null;
+        };
+        /** Webhook */
+        Webhook: {
+            webhookId: string;
+            url: string;
+            events: string[];
+            description: string | null;
+            active: boolean;
+            createdAt: string;
+            updatedAt: string;
+        };
+        /** WebhookList */
+        WebhookList: {
+            totalCount: number;
+            webhooks: components["schemas"]["Webhook"][];
+        };
     };
     responses: {
         /** @description REQUEST_TOO_LARGE */
         Error413: {
             headers: {
+                /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                "X-RateLimit-Limit"?: number;
+                /** @description How many of them are left now */
+                "X-RateLimit-Remaining"?: number;
+                /** @description When all of them are left again if no more is asked, in unix seconds */
+                "X-RateLimit-Reset"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -284,6 +391,12 @@ export interface components {
         /** @description INVALID_REQUEST or NO_POOL_NUMBER */
         Error400: {
             headers: {
+                /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                "X-RateLimit-Limit"?: number;
+                /** @description How many of them are left now */
+                "X-RateLimit-Remaining"?: number;
+                /** @description When all of them are left again if no more is asked, in unix seconds */
+                "X-RateLimit-Reset"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -324,6 +437,12 @@ export interface components {
         /** @description TEMPLATE_NOT_APPROVED or SMS_NOT_ENABLED or FORBIDDEN */
         Error403: {
             headers: {
+                /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                "X-RateLimit-Limit"?: number;
+                /** @description How many of them are left now */
+                "X-RateLimit-Remaining"?: number;
+                /** @description When all of them are left again if no more is asked, in unix seconds */
+                "X-RateLimit-Reset"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -341,9 +460,15 @@ export interface components {
                 };
             };
         };
-        /** @description TEMPLATE_NOT_FOUND or MESSAGE_NOT_FOUND */
+        /** @description TEMPLATE_NOT_FOUND or MESSAGE_NOT_FOUND or ORGANIZATION_NOT_FOUND or KEY_NOT_FOUND or SENDER_NOT_FOUND or WEBHOOK_NOT_FOUND */
         Error404: {
             headers: {
+                /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                "X-RateLimit-Limit"?: number;
+                /** @description How many of them are left now */
+                "X-RateLimit-Remaining"?: number;
+                /** @description When all of them are left again if no more is asked, in unix seconds */
+                "X-RateLimit-Reset"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -361,11 +486,17 @@ export interface components {
                 };
             };
         };
-        /** @description IDEMPOTENCY_KEY_IN_USE */
+        /** @description IDEMPOTENCY_KEY_IN_USE or ORGANIZATION_EXISTS or ALIAS_TAKEN or NOT_A_POOL_TEMPLATE or SENDER_EXISTS or SENDER_TAKEN or TOO_MANY_WEBHOOKS */
         Error409: {
             headers: {
                 /** @description Seconds to wait */
                 "Retry-After"?: number;
+                /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                "X-RateLimit-Limit"?: number;
+                /** @description How many of them are left now */
+                "X-RateLimit-Remaining"?: number;
+                /** @description When all of them are left again if no more is asked, in unix seconds */
+                "X-RateLimit-Reset"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -386,6 +517,40 @@ export interface components {
         /** @description IDEMPOTENCY_KEY_REUSED */
         Error422: {
             headers: {
+                /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                "X-RateLimit-Limit"?: number;
+                /** @description How many of them are left now */
+                "X-RateLimit-Remaining"?: number;
+                /** @description When all of them are left again if no more is asked, in unix seconds */
+                "X-RateLimit-Reset"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    error: {
+                        /** @description For programs */
+                        code: string;
+                        /** @description For people; names the field that is at fault */
+                        message: string;
+                        /** @description The HTTP status */
+                        statusCode: number;
+                        /** @description The numeric code, where the case has one */
+                        errorCode?: number;
+                    };
+                };
+            };
+        };
+        /** @description RATE_LIMITED */
+        Error429: {
+            headers: {
+                /** @description Seconds to wait */
+                "Retry-After"?: number;
+                /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                "X-RateLimit-Limit"?: number;
+                /** @description How many of them are left now */
+                "X-RateLimit-Remaining"?: number;
+                /** @description When all of them are left again if no more is asked, in unix seconds */
+                "X-RateLimit-Reset"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -408,6 +573,12 @@ export interface components {
             headers: {
                 /** @description Seconds to wait */
                 "Retry-After"?: number;
+                /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                "X-RateLimit-Limit"?: number;
+                /** @description How many of them are left now */
+                "X-RateLimit-Remaining"?: number;
+                /** @description When all of them are left again if no more is asked, in unix seconds */
+                "X-RateLimit-Reset"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -470,6 +641,12 @@ export interface operations {
                     "Ledger-Position"?: number;
                     /** @description The answer was given before, to a request with the same Idempotency-Key */
                     "Idempotency-Replayed"?: "true";
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -483,6 +660,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
             422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -523,6 +701,12 @@ export interface operations {
                     "Ledger-Position"?: number;
                     /** @description The answer was given before, to a request with the same Idempotency-Key */
                     "Idempotency-Replayed"?: "true";
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -535,6 +719,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             413: components["responses"]["Error413"];
             422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -572,6 +757,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read; given to a list, the list waits until it shows it */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -581,6 +772,7 @@ export interface operations {
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -616,6 +808,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read; given to a list, the list waits until it shows it */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -625,6 +823,7 @@ export interface operations {
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -645,6 +844,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read; given to a list, the list waits until it shows it */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -654,6 +859,7 @@ export interface operations {
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -674,6 +880,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read; given to a list, the list waits until it shows it */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -701,6 +913,7 @@ export interface operations {
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -734,6 +947,12 @@ export interface operations {
             /** @description What a send with this body would do; nothing is stored */
             200: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -745,30 +964,198 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             413: components["responses"]["Error413"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
-    healthz: {
+    listSuppressions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Number to return */
+                count?: number;
+                /** @description Suppressions to skip; better use cursor */
+                offset?: number;
+                /** @description `nextCursor` of the page before */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Request fulfilled, document follows */
+            /** @description A page of suppressions, newest first, and how many there are in all */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["SuppressionList"];
                 };
             };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            503: components["responses"]["Error503"];
         };
     };
-    readyz: {
+    addSuppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Whom, and why */
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description E.164 format */
+                    phoneNumber: string;
+                    /**
+                     * @default MANUAL
+                     * @enum {string}
+                     */
+                    reason?: "MANUAL" | "OPT_OUT" | "CARRIER";
+                    /** @description For you; kept with the event */
+                    note?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description It was suppressed already, for this or a stronger reason: as that stands */
+            200: {
+                headers: {
+                    /** @description Position of what was stored or read, where there is any */
+                    "Ledger-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suppression"];
+                };
+            };
+            /** @description The number is suppressed */
+            201: {
+                headers: {
+                    /** @description Position of what was stored or read, where there is any */
+                    "Ledger-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suppression"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            413: components["responses"]["Error413"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    checkSuppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A number in E.164 format; the plus sign may be encoded as %2B */
+                phoneNumber: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether the number is suppressed, and by what */
+            200: {
+                headers: {
+                    /** @description Position of what was stored or read, where there is any */
+                    "Ledger-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionCheck"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    removeSuppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A number in E.164 format; the plus sign may be encoded as %2B */
+                phoneNumber: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The number is not suppressed, now or as before */
+            204: {
+                headers: {
+                    /** @description Position of what was stored or read, where there is any */
+                    "Ledger-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    getSuppressionHistory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A number in E.164 format; the plus sign may be encoded as %2B */
+                phoneNumber: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every event of the number's consent, as it was stored */
+            200: {
+                headers: {
+                    /** @description Position of what was stored or read, where there is any */
+                    "Ledger-Position"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        phoneNumber: string;
+                        /** @description CloudEvents 1.0 in version order */
+                        events: {
+                            id: string;
+                            type: string;
+                            source: string;
+                            subject: string;
+                            time: string;
+                            organization: string;
+                            version: number;
+                            position: number;
+                            sequence: string;
+                            topic: string;
+                            data: Record<string, unknown>;
+                            specversion: string;
+                            datacontenttype: string;
+                        }[];
+                    };
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    listWebhooks: {
         parameters: {
             query?: never;
             header?: never;
@@ -777,15 +1164,232 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Request fulfilled, document follows */
+            /** @description All endpoints of the organization, newest first */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["WebhookList"];
                 };
             };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The endpoint */
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Absolute https URL without user name, password and fragment */
+                    url: string;
+                    /** @description What the endpoint is told */
+                    events: ("sms.queued" | "sms.sending" | "sms.sent" | "sms.delivered" | "sms.failed" | "sms.undelivered" | "sms.blocked" | "sms.inbound")[];
+                    /** @description For you; null removes it */
+                    description?: string | null;
+                    /** @description Whether it is told anything */
+                    active?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description The new endpoint with its secret, which is shown this once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhook"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            /** @description TOO_MANY_WEBHOOKS */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @description For programs */
+                            code: string;
+                            /** @description For people; names the field that is at fault */
+                            message: string;
+                            /** @description The HTTP status */
+                            statusCode: number;
+                            /** @description The numeric code, where the case has one */
+                            errorCode?: number;
+                        };
+                    };
+                };
+            };
+            413: components["responses"]["Error413"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's ID */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint, without its secret */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            /** @description WEBHOOK_NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @description For programs */
+                            code: string;
+                            /** @description For people; names the field that is at fault */
+                            message: string;
+                            /** @description The HTTP status */
+                            statusCode: number;
+                            /** @description The numeric code, where the case has one */
+                            errorCode?: number;
+                        };
+                    };
+                };
+            };
+            503: components["responses"]["Error503"];
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's ID */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            /** @description WEBHOOK_NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @description For programs */
+                            code: string;
+                            /** @description For people; names the field that is at fault */
+                            message: string;
+                            /** @description The HTTP status */
+                            statusCode: number;
+                            /** @description The numeric code, where the case has one */
+                            errorCode?: number;
+                        };
+                    };
+                };
+            };
+            503: components["responses"]["Error503"];
+        };
+    };
+    updateWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's ID */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        /** @description What changes */
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Absolute https URL without user name, password and fragment */
+                    url?: string;
+                    /** @description What the endpoint is told */
+                    events?: ("sms.queued" | "sms.sending" | "sms.sent" | "sms.delivered" | "sms.failed" | "sms.undelivered" | "sms.blocked" | "sms.inbound")[];
+                    /** @description For you; null removes it */
+                    description?: string | null;
+                    /** @description Whether it is told anything */
+                    active?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            /** @description WEBHOOK_NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @description For programs */
+                            code: string;
+                            /** @description For people; names the field that is at fault */
+                            message: string;
+                            /** @description The HTTP status */
+                            statusCode: number;
+                            /** @description The numeric code, where the case has one */
+                            errorCode?: number;
+                        };
+                    };
+                };
+            };
+            413: components["responses"]["Error413"];
+            503: components["responses"]["Error503"];
         };
     };
 }

@@ -6,7 +6,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NotFoundError, Transactional } from 'smsledger-client';
-import { unless } from './documented.js';
 
 const client = new Transactional({
   apiKey: process.env.TRANSACTIONAL_API_KEY,
@@ -57,7 +56,7 @@ test('SMS methods', async () => {
   assert.equal(inbound.totalCount, inbound.messages.length);
 });
 
-test('Suppressions methods', { skip: unless('/v1/sms/suppressions') }, async () => {
+test('Suppressions methods', async () => {
   // List suppressions
   const suppressions = await client.sms.suppressions.list();
   assert.equal(suppressions.totalCount, 0);
@@ -78,7 +77,7 @@ test('Suppressions methods', { skip: unless('/v1/sms/suppressions') }, async () 
   assert.equal(await client.sms.suppressions.check('+14155551234'), false);
 });
 
-test('Webhooks methods', { skip: unless('/v1/sms/webhooks') }, async () => {
+test('Webhooks methods', async () => {
   // List webhooks
   const webhooks = await client.sms.webhooks.list();
   assert.deepEqual(webhooks, { totalCount: 0, webhooks: [] });

@@ -68,6 +68,19 @@ export type Agreements = [
   True<Agrees<client.InboundMessageList, Answer<'/v1/sms/inbound', 'get'>>>,
   True<Agrees<client.SendParams, Body<'/v1/sms/preview', 'post'>>>,
   True<Agrees<client.Preview, Answer<'/v1/sms/preview', 'post'>>>,
+  True<Agrees<client.PageParams, Query<'/v1/sms/suppressions'>>>,
+  True<Agrees<client.SuppressionList, Answer<'/v1/sms/suppressions', 'get'>>>,
+  True<Agrees<client.AddSuppressionParams, Body<'/v1/sms/suppressions', 'post'>>>,
+  True<Agrees<client.Suppression, Answer<'/v1/sms/suppressions', 'post'>>>,
+  True<Agrees<client.Suppression, Answer<'/v1/sms/suppressions', 'post', 201>>>,
+  True<Agrees<client.SuppressionState, Answer<'/v1/sms/suppressions/{phoneNumber}', 'get'>>>,
+  True<Agrees<client.SuppressionHistory, Answer<'/v1/sms/suppressions/{phoneNumber}/history', 'get'>>>,
+  True<Agrees<client.WebhookList, Answer<'/v1/sms/webhooks', 'get'>>>,
+  True<Agrees<client.CreateWebhookParams, Body<'/v1/sms/webhooks', 'post'>>>,
+  True<Agrees<client.CreatedWebhook, Answer<'/v1/sms/webhooks', 'post', 201>>>,
+  True<Agrees<client.Webhook, Answer<'/v1/sms/webhooks/{webhookId}', 'get'>>>,
+  True<Agrees<client.UpdateWebhookParams, Body<'/v1/sms/webhooks/{webhookId}', 'patch'>>>,
+  True<Agrees<client.Webhook, Answer<'/v1/sms/webhooks/{webhookId}', 'patch'>>>,
 ];
 
 /** That a difference is found, at any depth and of any kind. */
