@@ -76,7 +76,7 @@ _EVENTS_SCHEMA = Schema(
     },
 )
 _POSITION_HEADER = OpenAPIHeader(
-    schema=Schema(type=_INTEGER, minimum=1),
+    schema=Schema(type=_INTEGER, minimum=0),
     description="Position of what was stored or read; given to a list, the list waits until it shows it",
 )
 _RETRY_HEADER = OpenAPIHeader(schema=Schema(type=_INTEGER), description="Seconds to wait")

@@ -13,7 +13,8 @@ SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli", "run"]
 EXAMPLES = "25"
 MINUTES_MAX = 4
 # That a request fits its schema does not make it good here: templates have to be there, keys be used once.
-NOT_CHECKED = "positive_data_acceptance"
+# And a suppression that was taken back is over, while everything can still be asked about its number.
+NOT_CHECKED = "positive_data_acceptance,use_after_free"
 
 
 @pytest.mark.timeout(MINUTES_MAX * 60 + 60)
