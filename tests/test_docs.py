@@ -79,8 +79,7 @@ def test_every_endpoint_is_documented() -> None:
 def test_every_example_is_one_that_the_tests_send_or_compare() -> None:
     known = [
         value
-        for module in (examples, examples_suppressions)
-        for module in (examples, examples_webhooks)
+        for module in (examples, examples_suppressions, examples_webhooks)
         for name, value in vars(module).items()
         if name.isupper() and not name.startswith("_") and not name.endswith("_ID")
     ]
