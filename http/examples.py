@@ -83,6 +83,7 @@ INBOUND: dict[str, Any] = {
             "to": "+18005551234",
             "body": "Thanks for the update!",
             "receivedAt": "2024-01-01T12:30:00.000Z",
+            "inReplyTo": MESSAGE_ID,
         }
     ],
     "nextCursor": None,

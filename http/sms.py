@@ -15,7 +15,7 @@ from smsledger.application.ledger import MessageMissing
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Recorded, Stored
 from smsledger.domain.ids import render_aggregate_id
-from smsledger.domain.message import fold
+from smsledger.domain.message import Received, fold
 from smsledger.projections.messages import MessageFilter, MessagePage, Page, list_messages
 
 from .auth import require_key
@@ -215,7 +215,14 @@ async def get_messages(request: AnyRequest) -> Response[MessageList]:
 async def get_inbound(request: AnyRequest) -> Response[InboundList]:
     """Messages that phones sent to the organization's numbers, newest first, with the exact number of all that fit."""
     found = await _list(request, inbound_page)
-    messages = [render_inbound(row) for row in found.messages]
+    # Of the attribution the read model keeps nothing: it is asked for here alone, and never sorted or searched by.
+    histories = await services_of(request).reader.load([row.message_id for row in found.messages])
+    answered = {
+        message_id: events[0].event.in_reply_to
+        for message_id, events in histories.items()
+        if isinstance(events[0].event, Received)
+    }
+    messages = [render_inbound(row, answered.get(row.message_id)) for row in found.messages]
     return _respond(
         Answer(_encode(InboundList(found.total_count, messages, found.next_cursor)), found.position)
     )

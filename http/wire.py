@@ -97,6 +97,8 @@ class InboundMessage(msgspec.Struct, rename="camel"):
     to: str
     body: str
     received_at: str
+    in_reply_to: str | None
+    """The message sent that it probably answers."""
 
 
 class InboundList(msgspec.Struct, rename="camel"):
@@ -178,8 +180,8 @@ def render_row(row: MessageRow) -> MessageListItem:
     )
 
 
-def render_inbound(row: MessageRow) -> InboundMessage:
-    """An inbound message of the read model."""
+def render_inbound(row: MessageRow, in_reply_to: UUID | None) -> InboundMessage:
+    """An inbound message of the read model, with what its event says of the message it answers."""
     return InboundMessage(
         message_id=render_message_id(row.message_id, inbound=True),
         provider_message_id=row.provider_message_id,
@@ -187,4 +189,5 @@ def render_inbound(row: MessageRow) -> InboundMessage:
         to=row.recipient,
         body=row.body,
         received_at=timestamp(row.created_at) or "",
+        in_reply_to=None if in_reply_to is None else render_message_id(in_reply_to),
     )

@@ -17,7 +17,13 @@ OURS, OTHER_OF_OURS = "+18005551234", "+18885550100"
 
 
 def received(
-    organization_id: str, at: datetime, *, sender: str = PHONE, recipient: str = OURS, body: str = "Thanks!"
+    organization_id: str,
+    at: datetime,
+    *,
+    sender: str = PHONE,
+    recipient: str = OURS,
+    body: str = "Thanks!",
+    in_reply_to: UUID | None = None,
 ) -> Received:
     """A message from a phone."""
     return Received(
@@ -31,6 +37,7 @@ def received(
         encoding=Encoding.GSM_7,
         segments=1,
         country="US",
+        in_reply_to=in_reply_to,
     )
 
 

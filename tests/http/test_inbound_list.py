@@ -8,12 +8,13 @@ import httpx
 import msgspec
 import pytest
 
+from smsledger.domain.ids import parse_message_id
 from tests.running_service import Service
 
 from .inbound import OTHER_OF_OURS, OTHER_PHONE, OURS, PHONE, received, store_received
 from .organizations import OTP, make_organization
 
-FIELDS = ["messageId", "providerMessageId", "from", "to", "body", "receivedAt"]
+FIELDS = ["messageId", "providerMessageId", "from", "to", "body", "receivedAt", "inReplyTo"]
 START = datetime(2024, 1, 1, 12, 30, tzinfo=UTC)
 # minutes after START, from, to, body
 ARRIVED = [
@@ -74,7 +75,18 @@ def test_an_inbound_message_has_the_fields_of_the_page(inbox: Inbox) -> None:
         "to": OURS,
         "body": "Thanks for the update!",
         "receivedAt": "2024-01-01T12:30:00.000Z",
+        "inReplyTo": None,
     }
+
+
+def test_an_inbound_message_names_the_message_that_it_answers(service: Service) -> None:
+    organization = make_organization(service.ready.postgres_url)
+    with service.client(organization.sending_key) as client:
+        sent = client.post("/v1/sms", json=OTP).json()["messageId"]
+        event = received(organization.organization_id, START, in_reply_to=parse_message_id(sent))
+        _, seen = store_received(service.ready.postgres_url, [event])
+        (row,) = client.get("/v1/sms/inbound", headers=seen).json()["messages"]
+    assert row["inReplyTo"] == sent
 
 
 def test_an_inbound_message_is_found_by_the_id_of_the_list(inbox: Inbox) -> None:

@@ -172,7 +172,8 @@ def test_the_documented_requests_work_and_are_answered_as_documented(
     assert shape(listed) == shape(expected)
 
     path = "/v1/sms/inbound"
-    arrived = received(organization.organization_id, datetime(2024, 1, 1, 12, 30, tzinfo=UTC))
+    at, sent_id = datetime(2024, 1, 1, 12, 30, tzinfo=UTC), parse_message_id(message_id)
+    arrived = received(organization.organization_id, at, in_reply_to=sent_id)
     _, position = store_received(service.ready.postgres_url, [arrived])
     inbox, expected = answered(path, "get", client.get(path, headers=position))
     assert shape(inbox) == shape(expected)

@@ -112,6 +112,8 @@ class InboundMessage(Result):
     body: str
     received_at: datetime
     provider_message_id: str | None = None
+    in_reply_to: str | None = None
+    """The message sent that it probably answers."""
 
 
 @dataclass(frozen=True, kw_only=True)

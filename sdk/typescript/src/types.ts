@@ -160,6 +160,8 @@ export interface InboundMessage {
   to: string;
   body: string;
   receivedAt: Timestamp;
+  /** The message sent that it probably answers. */
+  inReplyTo: string | null;
 }
 
 export interface InboundMessageList extends Page {

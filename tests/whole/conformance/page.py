@@ -20,6 +20,9 @@ SECTIONS = [
     "List SMS Messages, Response",
     *("List Inbound Messages, Query Parameters", "List Inbound Messages, Example Request"),
     "List Inbound Messages, Response",
+    "Suppressions Methods",
+    "Webhooks Methods",
+    "Rate Limits",
     "Error Responses",
     "Common Error Codes",
 ]
