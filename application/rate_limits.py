@@ -29,9 +29,13 @@ QUESTIONS_MAX = 500
 """Questions asked together."""
 LEASE_S, LEASE_S_MAX = 0.1, 0.5
 """How long slots may be used, counted from before the question was sent. Longer where much is left, or answers are slow."""
-SLACK_S = 0.008
-"""A slot counts as used this much longer than until its request was admitted: requests that are admitted in one order may
-be stamped in another, and the process's clock may drift from PostgreSQL's a little."""
+USABLE = 0.75
+"""Share of a lease in which slots are given to requests, so that most requests end before the lease does."""
+USE_S_MAX = 0.03
+"""A slot counts as used until its request was answered, and so long at most: what is stamped on the way, such as the time of
+an event, is then within the limit as well, and slow requests still leave 95 % of it to others."""
+SLACK_S = 0.002
+"""How far the process's clock may drift from PostgreSQL's within a lease, and more."""
 AHEAD = 0.8
 """Share of a lease whose likely demand is asked for at once, where half of the limit is left."""
 DEMAND_S = 0.05
@@ -96,8 +100,8 @@ class RateWindows(Protocol):
         ...
 
 
-class Admission(msgspec.Struct, frozen=True, gc=False):
-    """Whether a request may go on."""
+class Admission(msgspec.Struct, frozen=True):
+    """Whether a request may go on; whoever was admitted says when it ended."""
 
     admitted: bool
     limit: int
@@ -106,25 +110,57 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     """When that was decided, by the process's monotonic clock."""
     retry_after_s: int = 0
     """Whole seconds, at least 1, where it may not."""
+    lease: "_Lease | None" = None
+
+    def end(self) -> None:
+        """The request was answered, or given up."""
+        if self.lease is not None:
+            self.lease.end(time.monotonic())
 
 
 class _Lease:
-    """Slots in hand."""
+    """Slots in hand, and the requests that took one."""
 
-    __slots__ = ("booked", "buckets", "granted", "last_used", "left", "sent_at", "until")
+    __slots__ = (
+        "admitted_at",
+        "booked",
+        "buckets",
+        "ended_at",
+        "granted",
+        "left",
+        "sent_at",
+        "under_way",
+        "until",
+    )
 
     def __init__(self, granted: int, booked: int, buckets: int, sent_at: float) -> None:
         self.granted = self.left = granted
         self.booked = booked
         self.buckets = buckets
-        self.sent_at = self.last_used = sent_at
-        self.until = sent_at + buckets / BUCKETS_PER_SECOND - SLACK_S
+        self.until = sent_at + buckets / BUCKETS_PER_SECOND * USABLE
+        self.under_way = 0
+        self.sent_at = self.admitted_at = self.ended_at = sent_at
+
+    def admit(self, now: float) -> None:
+        self.left -= 1
+        self.under_way += 1
+        self.admitted_at = now
+
+    def end(self, now: float) -> None:
+        self.under_way -= 1
+        self.ended_at = now
+
+    def is_over(self, now: float) -> bool:
+        """Whether nothing that is still to come changes its settlement."""
+        return not self.under_way or now >= self.admitted_at + USE_S_MAX
 
     def settlement(self) -> Settlement:
-        used = self.granted - self.left
-        needed_s = self.last_used - self.sent_at + SLACK_S
+        used_until = self.admitted_at + USE_S_MAX
+        if not self.under_way:
+            used_until = min(used_until, self.ended_at)
+        needed_s = used_until - self.sent_at + SLACK_S
         early = max(0, self.buckets - math.ceil(needed_s * BUCKETS_PER_SECOND))
-        return Settlement(self.booked, self.booked - early, used, self.left)
+        return Settlement(self.booked, self.booked - early, self.granted - self.left, self.left)
 
 
 class _Window:
@@ -134,10 +170,10 @@ class _Window:
         "ahead",
         "answer_s",
         "asked",
+        "closed",
         "demand",
         "denied_until",
         "endpoint_class",
-        "finished",
         "leases",
         "left",
         "limit",
@@ -154,7 +190,7 @@ class _Window:
         self.limit = 0
         self.left = 0
         self.leases: deque[_Lease] = deque()
-        self.finished: deque[_Lease] = deque()
+        self.closed: deque[_Lease] = deque()
         self.waiting: deque[tuple[asyncio.Future[Admission], float]] = deque()
         self.asked = False
         self.remaining = 0
@@ -165,25 +201,24 @@ class _Window:
         self.demand = 0.0
         self.ahead = 0
 
-    def take(self, now: float) -> bool:
+    def take(self, now: float) -> _Lease | None:
         """Use a slot in hand, if there is one."""
         leases = self.leases
         while leases:
             lease = leases[0]
             if lease.left and now < lease.until:
-                lease.left -= 1
-                lease.last_used = now
+                lease.admit(now)
                 self.left -= 1
                 self.taken += 1
                 if not lease.left:
-                    self.finished.append(leases.popleft())
-                return True
+                    self.closed.append(leases.popleft())
+                return lease
             self.left -= lease.left
-            self.finished.append(leases.popleft())
-        return False
+            self.closed.append(leases.popleft())
+        return None
 
-    def admission(self, now: float) -> Admission:
-        return Admission(True, self.limit, self.remaining + self.left, now)
+    def admission(self, lease: _Lease, now: float) -> Admission:
+        return Admission(True, self.limit, self.remaining + self.left, now, 0, lease)
 
     def denial(self, now: float) -> Admission:
         return Admission(False, self.limit, 0, now, max(1, math.ceil(self.denied_until - now)))
@@ -193,6 +228,10 @@ class _Window:
         if self.left * 2 < self.ahead:
             return True
         return self.leases[-1].until - now < max(0.02, 2 * self.answer_s)
+
+    def can_settle(self, now: float) -> bool:
+        """Whether there is something to say about what was granted before."""
+        return bool(self.closed) and self.closed[0].is_over(now)
 
     def question(self, now: float) -> Question:
         """Ask for those that wait and, where much is left, for those that will soon; settle what is over."""
@@ -206,9 +245,9 @@ class _Window:
         self.ahead = (
             min(int(self.demand * lease_s * AHEAD), int(self.remaining * AHEAD_LIMIT)) if plenty else 0
         )
-        while self.finished and self.finished[0].until + 1.0 < now:
-            self.finished.popleft()
-        settlement = self.finished.popleft().settlement() if self.finished else None
+        while self.closed and self.closed[0].until + 1.0 < now:
+            self.closed.popleft()
+        settlement = self.closed.popleft().settlement() if self.can_settle(now) else None
         wanted = min(self.limit, max(len(self.waiting) + self.ahead, 1))
         lease = round(lease_s * BUCKETS_PER_SECOND)
         return Question(self.organization_id, self.endpoint_class, self.limit, wanted, lease, settlement)
@@ -231,9 +270,9 @@ class _Window:
             if future.done():  # its request went away
                 self.waiting.popleft()
                 continue
-            if self.take(now):
+            if lease := self.take(now):
                 self.waiting.popleft()
-                future.set_result(self.admission(now))
+                future.set_result(self.admission(lease, now))
             elif short:
                 self.waiting.popleft()
                 future.set_result(self.denial(now))
@@ -269,12 +308,12 @@ class RateLimiter:
         if window.limit != limit:
             window.limit, window.denied_until = limit, 0.0
         if not window.waiting:
-            if window.take(now):
+            if lease := window.take(now):
                 if window.ahead and not window.asked and window.wants_more(now):
                     self._ask(window)
-                return window.admission(now)
+                return window.admission(lease, now)
             # What was used can be free earlier than it is booked: that is found out by saying so.
-            if now < window.denied_until and not window.finished:
+            if now < window.denied_until and not window.can_settle(now):
                 return window.denial(now)
         future: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()
         window.waiting.append((future, now))

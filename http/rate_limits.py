@@ -76,7 +76,10 @@ class LimitedLanes:
                 message["headers"] = [*message["headers"], *headers]
             return send(message)
 
-        await self._lanes(scope, receive, send_with_headers)
+        try:
+            await self._lanes(scope, receive, send_with_headers)
+        finally:
+            admission.end()
 
     async def _drain(self, receive: Receive) -> None:
         """Read the body away: a connection is kept only after it."""

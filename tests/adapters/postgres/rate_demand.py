@@ -35,6 +35,7 @@ async def demand(
     while time.monotonic() < until:
         admission = await limiter.admit(organization_id, endpoint_class, limit)
         (found.admitted if admission.admitted else found.denied).append(admission.at)
+        admission.end()
         await asyncio.sleep(pause_s)
 
 
