@@ -248,6 +248,7 @@ export interface components {
             to: string;
             body: string;
             receivedAt: string;
+            inReplyTo: string | null;
         };
         /** MessageDetail */
         MessageDetail: {
