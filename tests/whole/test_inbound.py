@@ -150,3 +150,18 @@ def test_without_a_simulator_or_a_dispatcher_the_command_says_so(tmp_path: Path)
     assert "did not answer" in refused.stderr
     empty = simulate(*message[:5], "", "--url", "tcp://127.0.0.1:1", check=False)
     assert "body has 0 characters" in empty.stderr
+
+
+def test_an_organization_has_its_own_words(service: Service, client: httpx.Client) -> None:
+    words = {"optOut": ["ABMELDEN"], "optOutReply": "Sie sind abgemeldet."}
+    with service.client(service.ready.admin_key) as admin:
+        changed = admin.patch("/v1/admin/organizations/demo", json={"keywords": words})
+        assert changed.status_code == 200, changed.text
+
+    def suppressed() -> list[dict[str, Any]]:
+        comes_in(service, client, "Abmelden", POOLED)  # again, until every process knows the words
+        found: list[dict[str, Any]] = client.get(f"/v1/sms/suppressions/{PERSON}").json()["suppressions"]
+        return found
+
+    (suppression,) = eventually(suppressed)
+    assert suppression["keyword"] == "ABMELDEN"
