@@ -5,7 +5,7 @@ because its id follows from the carrier's. What an organization's keywords are i
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ import structlog
 
 from smsledger.domain import consent as consents
 from smsledger.domain.consent import Cause, Consent, Reason, covers
+from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event
 from smsledger.domain.ids import derived_id, is_derived
 from smsledger.domain.keywords import KeywordKind, Said
@@ -45,6 +46,8 @@ NO_COUNTRY = "ZZ"
 """Country of a sender that is no phone number (ISO 3166-1 keeps ZZ free)."""
 REPLY_REASON = "reply from the number that was written to"
 PARKED_BATCH = 200
+CONFLICTS_MAX = 8
+"""Times a message is decided anew because others changed the consent meanwhile."""
 LOOK_S = 5.0
 """Seconds between two looks at what is parked."""
 
@@ -55,6 +58,12 @@ class NumberReader(Protocol):
     def parse(self, value: str) -> PhoneNumber:
         """The number in `value`. Raises InvalidPhoneNumber."""
         ...
+
+
+class InboundContended(LedgerError):
+    """Others kept changing the consent of the person who wrote: the carrier hands the message over again."""
+
+    message = "the consent of a person changed {conflicts} times while their message was being recorded"
 
 
 class _Route(msgspec.Struct, frozen=True):
@@ -150,46 +159,31 @@ class InboundIntake:
         route = await self._route(message, person)
         if route is None:
             return False
+        for _ in range(CONFLICTS_MAX):
+            if await self._try_record(message, person, route):
+                return True
+        raise InboundContended(conflicts=CONFLICTS_MAX)
+
+    async def _try_record(self, message: CarrierInbound, person: _Person, route: _Route) -> bool:
+        """Record message and consent as one, beside them the reply; False where somebody else changed the consent."""
         organization_id = route.organization.organization_id
         said = route.organization.keywords.said_in(message.body)
         # Read in this order: what was recorded after the consent was read shows as a conflict of its version.
         consent = (await self._book.check(organization_id, person.number)).consent
         known = (await self._reader.by_carrier_references([message.reference])).get(message.reference)
         if known is not None and is_derived(known):
-            await self._complete(known, message)
             return True
         message_id = derived_id("inbound", organization_id, message.carrier, message.provider_message_id)
         at = self._clock()
         received = _received(message, person, route, at)
-        decide = _decision(said, route.scope, message_id, at)
-        events = decide(consent)
+        events = _changes(consent, said, route.scope, message_id, at)
         appends = [Append(message_id, organization_id, 1, (received,))]
         if events:
             appends.append(consent_append(consent, events))
         if said is not None and person.can_be_answered:
             appends += _reply(said, received, message_id, route, _after(consent, events))
-        results = await self._appender.append(appends)
-        recorded_here = isinstance(results[0], Appended)
-        if recorded_here and events and not isinstance(results[1], Appended):
-            # Somebody else changed the consent in this very moment. (A repeated reply conflicts too: one is enough.)
-            await self._book.change(organization_id, person.number, decide)
-        return True
-
-    async def _complete(self, message_id: UUID, message: CarrierInbound) -> None:
-        """A message that is recorded already: its keyword is, too, unless a process ended in between."""
-        recorded = await self._ledger.get(message_id)
-        organization = await self._directory.organization(recorded.organization_id)
-        said = organization.keywords.said_in(message.body)
-        if said is None:
-            return
-        scope = await self._scope(recorded.recipient, None)
-        decide = _decision(said, scope, message_id, recorded.created_at)
-
-        def unless_changed_since(consent: Consent) -> Sequence[Event]:
-            is_later = consent.changed_at is not None and consent.changed_at > recorded.created_at
-            return [] if is_later else decide(consent)
-
-        await self._book.change(recorded.organization_id, recorded.sender, unless_changed_since)
+        recorded, *_ = await self._appender.append(appends)  # a reply that conflicts was sent already
+        return isinstance(recorded, Appended)
 
     def _person(self, sender: str) -> _Person:
         try:
@@ -255,20 +249,16 @@ def _received(message: CarrierInbound, person: _Person, route: _Route, at: datet
     )
 
 
-def _decision(
-    said: Said | None, scope: str, message_id: UUID, at: datetime
-) -> Callable[[Consent], Sequence[Event]]:
+def _changes(
+    consent: Consent, said: Said | None, scope: str, message_id: UUID, at: datetime
+) -> Sequence[Event]:
     """What a keyword changes in a consent."""
-
-    def decide(consent: Consent) -> Sequence[Event]:
-        if said is None or said.kind is KeywordKind.HELP:
-            return []
-        cause = Cause(keyword=said.keyword, message_id=message_id)
-        if said.kind is KeywordKind.OPT_OUT:
-            return consents.suppress(consent, reason=Reason.OPT_OUT, cause=cause, at=at, scope=scope)
-        return consents.opt_in(consent, scope=scope, cause=cause, at=at)
-
-    return decide
+    if said is None or said.kind is KeywordKind.HELP:
+        return []
+    cause = Cause(keyword=said.keyword, message_id=message_id)
+    if said.kind is KeywordKind.OPT_OUT:
+        return consents.suppress(consent, reason=Reason.OPT_OUT, cause=cause, at=at, scope=scope)
+    return consents.opt_in(consent, scope=scope, cause=cause, at=at)
 
 
 def _after(consent: Consent, events: Sequence[Event]) -> Consent:

@@ -102,7 +102,6 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     suppressions: Mapping[str, Suppressed] = {}
     """By scope, in the order in which they came."""
-    changed_at: datetime | None = None
 
     @property
     def consent_id(self) -> UUID:
@@ -140,7 +139,7 @@ def evolve(state: Consent, event: Event) -> Consent:
         others[event.scope] = event
     elif not isinstance(event, Restored):
         raise CorruptConsent(version=state.version + 1)
-    return replace(state, version=state.version + 1, suppressions=others, changed_at=event.at)
+    return replace(state, version=state.version + 1, suppressions=others)
 
 
 def fold(organization_id: str, number: str, events: Iterable[Event]) -> Consent:

@@ -108,7 +108,8 @@ $function$;
 -- * guard_*: appends to recipients who must not be suppressed. Those who are come back in `suppressed`, as append numbers.
 -- * key_*: idempotency keys of submissions, which must not have been used within 24 hours. Those that were come back in
 --   `used`, as submission numbers.
--- consent_*: what appends change in `suppressions`, by the version of the event that says so.
+-- consent_*: what appends change in `suppressions`, by the version of the event that says so. A submission that changes a
+-- consent is stored whole or not at all: an opt-out and the message that it came by are one fact.
 CREATE FUNCTION ledger_append(
     append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
     times timestamptz[], carrier_references text[], states bytea[],
@@ -122,6 +123,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
 DECLARE
     failed int[]; -- submissions
     stored_keys int[]; -- submissions
+    stale int[]; -- appends
 BEGIN
     PERFORM pg_advisory_xact_lock('ledger_events'::regclass::oid::int, 0);
     -- Taken from the table under the lock, not from a sequence: a rolled-back append leaves no gap.
@@ -136,6 +138,29 @@ BEGIN
             SELECT array_agg(DISTINCT ledger_submission(g.append_number, last_appends)) INTO failed
             FROM unnest(suppressed) AS g (append_number);
         END IF;
+    END IF;
+
+    IF cardinality(consent_appends) > 0 THEN
+        WITH events AS (
+            SELECT * FROM unnest(append_numbers, ids, versions) AS e (append_number, id, version)
+            WHERE e.append_number = ANY (consent_appends)
+        ), outdated AS (
+            SELECT DISTINCT ledger_submission(e.append_number, last_appends) AS submission FROM events e
+            WHERE EXISTS (
+                SELECT FROM ledger_events l WHERE l.originator_id = e.id AND l.originator_version = e.version
+            ) OR EXISTS (
+                SELECT FROM events o WHERE o.id = e.id AND o.version = e.version AND o.append_number < e.append_number
+            ) OR (e.version > 1 AND NOT EXISTS (
+                SELECT FROM ledger_events l WHERE l.originator_id = e.id AND l.originator_version = e.version - 1
+            ) AND NOT EXISTS (
+                SELECT FROM events o
+                WHERE o.id = e.id AND o.version = e.version - 1 AND o.append_number <= e.append_number
+            ))
+        )
+        SELECT array_agg(DISTINCT a.append_number), failed || array_agg(DISTINCT o.submission)
+        INTO stale, failed
+        FROM outdated o JOIN unnest(append_numbers) AS a (append_number)
+            ON ledger_submission(a.append_number, last_appends) = o.submission;
     END IF;
 
     IF cardinality(key_submissions) > 0 THEN
@@ -184,11 +209,12 @@ BEGIN
 
     refused := ledger_store(
         base, append_numbers, ids, versions, topics, organizations, times, carrier_references, states
-    );
+    ) || stale;
 
     IF cardinality(consent_appends) > 0 THEN
         WITH changes AS (
-            SELECT e.id AS consent_id, c.scope, e.organization_id, e.version, e.position, c.is_suppressed
+            SELECT DISTINCT ON (e.id, c.scope) -- the last word counts
+                e.id AS consent_id, c.scope, e.organization_id, e.version, e.position, c.is_suppressed
             FROM unnest(consent_appends, consent_versions, consent_scopes, consent_suppressed)
                 AS c (append_number, version, scope, is_suppressed)
             JOIN (
@@ -197,6 +223,7 @@ BEGIN
                     WITH ORDINALITY AS s (append_number, id, version, organization_id, place)
                 WHERE s.append_number <> ALL (coalesce(refused, '{}'))
             ) e ON e.append_number = c.append_number AND e.version = c.version
+            ORDER BY e.id, c.scope, e.version DESC
         ), ended AS (
             DELETE FROM suppressions s USING changes c
             WHERE s.consent_id = c.consent_id AND s.scope = c.scope AND NOT c.is_suppressed

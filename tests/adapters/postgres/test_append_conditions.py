@@ -127,14 +127,48 @@ async def test_a_restored_recipient_is_free_again_and_suppressed_anew_under_a_la
     assert suppressions(look) == [(person, POOL, "acme", 5, 6)]
 
 
-async def test_a_consent_that_loses_its_version_changes_nothing(
+@pytest.mark.parametrize("version", [1, 3])
+async def test_a_consent_that_loses_its_version_changes_nothing_and_neither_does_what_came_with_it(
+    appender: GroupCommitAppender, look: Look, version: int
+) -> None:
+    person, message = uuid4(), uuid4()
+    await appender.append([one(person)])
+    results = await appender.append([one(message), consent(person, version, "ALL", suppressed=True)])
+    assert [type(result) for result in results] == [VersionConflict, VersionConflict]
+    assert (suppressions(look), stored(look, message)) == ([], [])
+    assert await appender.append([one(message), consent(person, 2, "ALL", suppressed=True)]) == [
+        Appended(2),
+        Appended(3),
+    ]
+
+
+async def test_of_two_changes_of_a_consent_in_one_group_the_earlier_wins_whole(
+    database: str, look: Look
+) -> None:
+    person, first, second = uuid4(), uuid4(), uuid4()
+    async with gated(database) as (appender, gate):
+        tasks = [
+            asyncio.create_task(appender.append([one(message), consent(person, 1, scope, suppressed=True)]))
+            for message, scope in ((first, POOL), (second, NUMBER))
+        ]
+        await asyncio.sleep(0)
+        gate.open()
+        won, lost = await asyncio.gather(*tasks)
+    assert won == [Appended(2), Appended(3)]
+    assert [type(result) for result in lost] == [VersionConflict, VersionConflict]
+    assert stored(look, second) == []
+    assert suppressions(look) == [(person, POOL, "acme", 1, 3)]
+    assert positions(look) == [1, 2, 3]
+
+
+async def test_several_changes_of_one_consent_in_one_submission_follow_each_other(
     appender: GroupCommitAppender, look: Look
 ) -> None:
     person = uuid4()
-    await appender.append([one(person)])
-    results = await appender.append([consent(person, 1, "ALL", suppressed=True), one(uuid4())])
-    assert [type(result) for result in results] == [VersionConflict, Appended]
-    assert suppressions(look) == []
+    changes = [ConsentChange(1, "ALL", True), ConsentChange(2, "ALL", False), ConsentChange(2, POOL, True)]
+    append = Append(person, "acme", 1, (*one(person).events, *one(person).events), consents=changes)
+    assert await appender.append([append]) == [Appended(2)]
+    assert suppressions(look) == [(person, POOL, "acme", 2, 2)]
 
 
 async def test_a_key_is_used_once(appender: GroupCommitAppender, look: Look) -> None:
