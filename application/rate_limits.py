@@ -186,7 +186,7 @@ class _Window:
 
     def __init__(self, organization_id: str, endpoint_class: EndpointClass, now: float) -> None:
         self.organization_id = organization_id
-        self.endpoint_class = endpoint_class
+        self.endpoint_class: EndpointClass = endpoint_class
         self.limit = 0
         self.left = 0
         self.leases: deque[_Lease] = deque()

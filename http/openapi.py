@@ -31,6 +31,7 @@ from .errors import ERRORS, Forbidden, MessageNotFound, Unauthorized, error_body
 from .idempotency import KEY_CHARACTERS_MAX
 from .openapi_parts import ERROR_SCHEMA as _ERROR_SCHEMA
 from .openapi_parts import JSON as _JSON
+from .openapi_parts import RATE_HEADERS, count_for_limit
 from .openapi_parts import json_body as _body
 from .openapi_parts import json_response as _response
 from .openapi_parts import nullable as _nullable
@@ -81,19 +82,6 @@ _POSITION_HEADER = OpenAPIHeader(
 )
 _RETRY_HEADER = OpenAPIHeader(schema=Schema(type=_INTEGER), description="Seconds to wait")
 
-_RATE_HEADERS: dict[str, OpenAPIHeader] = {
-    "X-RateLimit-Limit": OpenAPIHeader(
-        schema=Schema(type=_INTEGER, minimum=1),
-        description="Requests of this class that the organization may make in a second; absent where there is no limit",
-    ),
-    "X-RateLimit-Remaining": OpenAPIHeader(
-        schema=Schema(type=_INTEGER, minimum=0), description="How many of them are left now"
-    ),
-    "X-RateLimit-Reset": OpenAPIHeader(
-        schema=Schema(type=_INTEGER),
-        description="When all of them are left again if no more is asked, in unix seconds",
-    ),
-}
 _REPLAYED_HEADER = OpenAPIHeader(
     schema=Schema(type=_STRING, enum=["true"]),
     description="The answer was given before, to a request with the same Idempotency-Key",
@@ -128,13 +116,13 @@ _TOO_LARGE = {
 
 def _error_responses() -> dict[str, OpenAPIResponse | Reference]:
     responses: dict[str, OpenAPIResponse | Reference] = {
-        "Error413": _response(_ERROR_SCHEMA, _TOO_LARGE, "REQUEST_TOO_LARGE", _RATE_HEADERS)
+        "Error413": _response(_ERROR_SCHEMA, _TOO_LARGE, "REQUEST_TOO_LARGE", RATE_HEADERS)
     }
     for status, error in _FAULTS.items():
         codes = dict.fromkeys(kind.code for kind in ERRORS.values() if kind.status == status)
         headers = {"Retry-After": _RETRY_HEADER} if status in (409, 429, 503) else {}
         if status != 401:
-            headers |= _RATE_HEADERS
+            headers |= RATE_HEADERS
         example = msgspec.to_builtins(error_body(error))
         responses[f"Error{status}"] = _response(_ERROR_SCHEMA, example, " or ".join(codes), headers)
     return responses
@@ -151,8 +139,6 @@ class SmsOperation(Operation):
     answer_description: ClassVar[str]
     answer_headers: ClassVar[dict[str, OpenAPIHeader]] = {}
     faults: ClassVar[tuple[int, ...]] = (400, 401, 403, 404, 413, 503)
-    limited: ClassVar[bool] = True
-    """Whether it counts for a rate limit."""
     positioned: ClassVar[bool] = True
     """Whether the answer tells the position of what was stored or read."""
 
@@ -162,11 +148,12 @@ class SmsOperation(Operation):
         content = made.content if isinstance(made, OpenAPIResponse) else None
         schema = content[_JSON].schema if content and _JSON in content else None
         headers = {"Ledger-Position": _POSITION_HEADER} if self.positioned else {}
-        headers |= self.answer_headers | (_RATE_HEADERS if self.limited else {})
+        headers |= self.answer_headers
         good = _response(schema, self.answer, self.answer_description, headers)
         self.responses = {"200": good}
-        for status in (*self.faults, *((429,) if self.limited else ())):
+        for status in self.faults:
             self.responses[str(status)] = Reference(ref=f"#/components/responses/Error{status}")
+        count_for_limit(self.responses)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from litestar.openapi.spec import (
     OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
+    Reference,
     RequestBody,
     Schema,
 )
@@ -34,6 +35,20 @@ ERROR_SCHEMA = Schema(
     },
 )
 """The seed's error envelope."""
+RATE_HEADERS: dict[str, OpenAPIHeader] = {
+    "X-RateLimit-Limit": OpenAPIHeader(
+        schema=Schema(type=_INTEGER, minimum=1),
+        description="Requests of this class that the organization may make in a second; absent where there is no limit",
+    ),
+    "X-RateLimit-Remaining": OpenAPIHeader(
+        schema=Schema(type=_INTEGER, minimum=0), description="How many of them are left now"
+    ),
+    "X-RateLimit-Reset": OpenAPIHeader(
+        schema=Schema(type=_INTEGER),
+        description="When all of them are left again if no more is asked, in unix seconds",
+    ),
+}
+"""On every answer to a known key but those of `/v1/admin`."""
 
 
 def nullable(kind: OpenAPIType, description: str, **more: Any) -> Schema:
@@ -59,3 +74,11 @@ def _media(schema: Any, example: Any) -> OpenAPIMediaType:
 def json_body(schema: Schema, example: Any, description: str) -> RequestBody:
     """A body with an example."""
     return RequestBody(content={JSON: _media(schema, example)}, required=True, description=description)
+
+
+def count_for_limit(responses: dict[str, OpenAPIResponse | Reference]) -> None:
+    """Describe what rate limits add to an operation: their headers, and 429."""
+    for response in responses.values():
+        if isinstance(response, OpenAPIResponse):
+            response.headers = {**(response.headers or {}), **RATE_HEADERS}
+    responses["429"] = Reference(ref="#/components/responses/Error429")

@@ -9,7 +9,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from smsledger.projections.messages import PAGE_COUNT_MAX, PAGE_OFFSET_MAX
 
 from . import examples_suppressions as examples
-from .openapi_parts import JSON, json_body, json_response, nullable
+from .openapi_parts import JSON, count_for_limit, json_body, json_response, nullable
 
 STRING, INTEGER, OBJECT = OpenAPIType.STRING, OpenAPIType.INTEGER, OpenAPIType.OBJECT
 POSITION_HEADER = OpenAPIHeader(
@@ -93,6 +93,7 @@ class SuppressionOperation(Operation):
         }
         for status in self.faults:
             self.responses[str(status)] = Reference(ref=f"#/components/responses/Error{status}")
+        count_for_limit(self.responses)
 
 
 @dataclass

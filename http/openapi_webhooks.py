@@ -11,7 +11,7 @@ from smsledger.application import webhooks
 
 from . import examples_webhooks as examples
 from .errors import error_body
-from .openapi_parts import ERROR_SCHEMA, JSON, json_body, json_response, nullable
+from .openapi_parts import ERROR_SCHEMA, JSON, count_for_limit, json_body, json_response, nullable
 
 _EVENTS = Schema(
     type=OpenAPIType.ARRAY,
@@ -69,6 +69,7 @@ class WebhookOperation(Operation):
             self.responses["404"] = _not_found()
         for status in self.faults:
             self.responses[str(status)] = Reference(ref=f"#/components/responses/Error{status}")
+        count_for_limit(self.responses)
 
 
 @dataclass

@@ -31,7 +31,7 @@ async def demand(
 ) -> None:
     """Ask again and again."""
     organization_id, _, endpoint = name.partition("/")
-    endpoint_class = msgspec.convert(endpoint, EndpointClass)
+    endpoint_class: EndpointClass = msgspec.convert(endpoint, EndpointClass)
     while time.monotonic() < until:
         admission = await limiter.admit(organization_id, endpoint_class, limit)
         (found.admitted if admission.admitted else found.denied).append(admission.at)

@@ -52,9 +52,10 @@ async def test_without_postgresql_requests_are_refused_or_wait_and_never_lie(
     service: MortalService, requests: Requests
 ) -> None:
     pid = service.pid("postgres")
-    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     async with load(service.ready.url, service.server_key, requests) as running:
         await running.more_answers(50)
+        # Now, when every connection that requests need is there.
+        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
         for process in processes:
             process.suspend()
         refusals = len(requests.refusals)
