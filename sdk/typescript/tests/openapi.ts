@@ -988,6 +988,12 @@ export interface operations {
             /** @description A page of suppressions, newest first, and how many there are in all */
             200: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -997,6 +1003,7 @@ export interface operations {
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1029,6 +1036,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read, where there is any */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1040,6 +1053,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read, where there is any */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1050,6 +1069,7 @@ export interface operations {
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
             413: components["responses"]["Error413"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1070,6 +1090,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read, where there is any */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1079,6 +1105,7 @@ export interface operations {
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1099,6 +1126,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read, where there is any */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1106,6 +1139,7 @@ export interface operations {
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1126,6 +1160,12 @@ export interface operations {
                 headers: {
                     /** @description Position of what was stored or read, where there is any */
                     "Ledger-Position"?: number;
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1153,6 +1193,7 @@ export interface operations {
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1168,6 +1209,12 @@ export interface operations {
             /** @description All endpoints of the organization, newest first */
             200: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1177,6 +1224,7 @@ export interface operations {
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1206,6 +1254,12 @@ export interface operations {
             /** @description The new endpoint with its secret, which is shown this once */
             201: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1236,6 +1290,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["Error413"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1254,6 +1309,12 @@ export interface operations {
             /** @description The endpoint, without its secret */
             200: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1266,6 +1327,12 @@ export interface operations {
             /** @description WEBHOOK_NOT_FOUND */
             404: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1283,6 +1350,7 @@ export interface operations {
                     };
                 };
             };
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1301,6 +1369,12 @@ export interface operations {
             /** @description Request fulfilled, nothing follows */
             204: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1311,6 +1385,12 @@ export interface operations {
             /** @description WEBHOOK_NOT_FOUND */
             404: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1328,6 +1408,7 @@ export interface operations {
                     };
                 };
             };
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
@@ -1360,6 +1441,12 @@ export interface operations {
             /** @description The endpoint as it is now */
             200: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1372,6 +1459,12 @@ export interface operations {
             /** @description WEBHOOK_NOT_FOUND */
             404: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1390,6 +1483,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["Error413"];
+            429: components["responses"]["Error429"];
             503: components["responses"]["Error503"];
         };
     };
