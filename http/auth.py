@@ -13,7 +13,6 @@ SERVER_KINDS = frozenset({KeyKind.SERVER})
 """What decides about people and about where their data goes is not for a key that only sends."""
 ADMIN_KINDS = frozenset({KeyKind.ADMIN})
 """The whole installation, whichever organization the key belongs to."""
-"""What changes how the organization works is not for keys that send only."""
 
 _BEARER = b"bearer "
 _KEY_BYTES_MAX = 200
