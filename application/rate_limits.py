@@ -31,7 +31,7 @@ LEASE_S, LEASE_S_MAX = 0.1, 0.5
 """How long slots may be used, counted from before the question was sent. Longer where much is left, or answers are slow."""
 USABLE = 0.75
 """Share of a lease in which slots are given to requests, so that most requests end before the lease does."""
-USE_S_MAX = 0.03
+USE_S_MAX = 0.025
 """A slot counts as used until its request was answered, and so long at most: what is stamped on the way, such as the time of
 an event, is then within the limit as well, and slow requests still leave 95 % of it to others."""
 SLACK_S = 0.002
