@@ -3,7 +3,7 @@
 It wraps the whole application, so that no answer goes without, and keeps nothing.
 """
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Awaitable, Iterable, MutableMapping
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -31,10 +31,10 @@ class RequestIds:
         named: MutableMapping[str, Any] = scope  # type: ignore[assignment]  # ASGI lets servers and wrappers add names
         named[SCOPE_NAME] = request_id.decode()
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (_HEADER, request_id)]
-            await send(message)
+            return send(message)
 
         await self._app(scope, receive, send_with_id)
 

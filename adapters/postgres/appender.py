@@ -28,7 +28,7 @@ from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, EventTypes
 
 from .arrays import Int8Array, UuidArray
-from .conditions import append_statement, condition_parameters
+from .conditions import append_statements, condition_parameters
 from .recorder import Row, append_parameters
 
 log = structlog.get_logger(__name__)
@@ -98,7 +98,7 @@ class GroupCommitAppender:
         self._connect = connect
         self._event_types = event_types
         self._reference_of = reference_of
-        self._statement = append_statement(schema).as_bytes()
+        self._statements = append_statements(schema)
         self._limits = limits or AppendLimits()
         self._waiting: list[_Submission] = []
         self._waiting_events = 0
@@ -232,7 +232,9 @@ class GroupCommitAppender:
         if self._conn is None or self._conn.closed:
             self._conn = None
             self._conn = await self._connect()
-        cursor = await self._conn.execute(self._statement, parameters, binary=True, prepare=True)
+        cursor = await self._conn.execute(
+            self._statements[len(parameters)], parameters, binary=True, prepare=True
+        )
         found = await cursor.fetchone()
         if found is None:  # the function always returns one row
             raise psycopg.InternalError("ledger_append returned nothing")

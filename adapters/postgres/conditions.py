@@ -6,25 +6,28 @@ It packs parameters; what the conditions mean and do stands in `migrations/0005_
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
 
 from smsledger.application.ports import Append, Once
 
 from .arrays import BoolArray, ByteaArray, Int4Array, Int8Array, TextArray, UuidArray
 
-_STATEMENT = SQL("""
-SELECT base, refused, suppressed, used FROM {}.ledger_append(
-    %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b
-)""")
+_STATEMENT = SQL("SELECT base, refused, suppressed, used FROM {}.ledger_append({})")
+PARAMETERS = 12
+"""Of an append without keys and consents."""
+PARAMETERS_MAX = 21
 
 _NO_GUARDS = (Int4Array.of([]), UuidArray.of([]), TextArray.of([]))
 _NO_KEYS = (Int4Array.of([]), TextArray.of([]), TextArray.of([]), ByteaArray.of([]), ByteaArray.of([]))
 _NO_CONSENTS = (Int4Array.of([]), Int8Array.of([]), TextArray.of([]), BoolArray.of([]))
 
 
-def append_statement(schema: str) -> Composed:
-    """The one statement that writes events; the first eight parameters are `recorder.append_parameters`."""
-    return _STATEMENT.format(Identifier(schema))
+def append_statements(schema: str) -> dict[int, bytes]:
+    """The statements that write events, by the number of parameters; the first eight are `recorder.append_parameters`."""
+    return {
+        count: _STATEMENT.format(Identifier(schema), SQL(", ").join([SQL("%b")] * count)).as_bytes()
+        for count in (PARAMETERS, PARAMETERS_MAX)
+    }
 
 
 def condition_parameters(group: Iterable[tuple[Sequence[Append], Once | None]]) -> list[Any]:
@@ -52,7 +55,8 @@ def condition_parameters(group: Iterable[tuple[Sequence[Append], Once | None]]) 
     guards = _NO_GUARDS
     if guard_appends:
         guards = (Int4Array.of(guard_appends), UuidArray.of_bytes(guard_consents), TextArray.of(guard_scopes))
-    return [Int4Array.of(last_appends), *guards, *_keys(keys), *_consents(consents)]
+    rare = [*_keys(keys), *_consents(consents)] if keys or consents else []
+    return [Int4Array.of(last_appends), *guards, *rare]
 
 
 def _keys(keys: Sequence[tuple[int, Once]]) -> Sequence[Any]:

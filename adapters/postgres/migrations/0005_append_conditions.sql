@@ -31,75 +31,6 @@ CREATE TABLE idempotency_keys (
 -- Forgetting old keys.
 CREATE INDEX idempotency_keys_stored_at ON idempotency_keys (stored_at);
 
--- Store events after position `base`, under the caller's lock: the body that ledger_append() had in 0001.
-CREATE FUNCTION ledger_store(
-    base bigint, append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
-    times timestamptz[], carrier_references text[], states bytea[],
-    OUT refused int[]
-) LANGUAGE plpgsql SET search_path FROM CURRENT
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
-BEGIN
-    INSERT INTO ledger_events
-    SELECT base + e.place, e.id, e.version, e.topic, e.organization_id, e.recorded_at, e.reference, e.state
-    FROM unnest(ids, versions, topics, organizations, times, carrier_references, states)
-        WITH ORDINALITY AS e (id, version, topic, organization_id, recorded_at, reference, state, place);
-    -- Versions are contiguous: what follows nothing is refused like what exists already.
-    IF EXISTS (
-        SELECT FROM unnest(ids, versions) AS e (id, version)
-        WHERE e.version > 1 AND NOT EXISTS (
-            SELECT FROM ledger_events l WHERE l.originator_id = e.id AND l.originator_version = e.version - 1
-        )
-    ) THEN
-        RAISE unique_violation;
-    END IF;
-EXCEPTION WHEN unique_violation THEN
-    -- Rare: find the losers, also among each other (the earlier append of the group wins), within one append
-    -- that names a version twice, and those whose version before is neither stored nor their own.
-    WITH wanted AS (
-        SELECT * FROM unnest(append_numbers, ids, versions)
-            WITH ORDINALITY AS w (append_number, id, version, place)
-    )
-    SELECT array_agg(DISTINCT w.append_number) INTO refused FROM wanted w
-    WHERE EXISTS (
-        SELECT FROM ledger_events l WHERE l.originator_id = w.id AND l.originator_version = w.version
-    ) OR EXISTS (
-        SELECT FROM wanted o
-        WHERE o.id = w.id AND o.version = w.version
-            AND (o.append_number, o.place) < (w.append_number, w.place)
-    ) OR (w.version > 1 AND NOT EXISTS (
-        SELECT FROM ledger_events l WHERE l.originator_id = w.id AND l.originator_version = w.version - 1
-    ) AND NOT EXISTS (
-        SELECT FROM wanted o
-        WHERE o.id = w.id AND o.version = w.version - 1 AND o.append_number = w.append_number
-    ));
-    IF refused IS NULL THEN -- something else is not unique: storing nothing must not look like success
-        RAISE;
-    END IF;
-    INSERT INTO ledger_events
-    SELECT base + row_number() OVER (ORDER BY e.place),
-        e.id, e.version, e.topic, e.organization_id, e.recorded_at, e.reference, e.state
-    FROM unnest(append_numbers, ids, versions, topics, organizations, times, carrier_references, states)
-        WITH ORDINALITY AS e (append_number, id, version, topic, organization_id, recorded_at, reference, state, place)
-    WHERE e.append_number <> ALL (refused);
-END
-$function$;
-
--- Without conditions: for tools, and for processes of the release before, which run beside this one for a while.
-CREATE OR REPLACE FUNCTION ledger_append(
-    append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
-    times timestamptz[], carrier_references text[], states bytea[],
-    OUT base bigint, OUT refused int[]
-) LANGUAGE plpgsql SET search_path FROM CURRENT AS $function$
-BEGIN
-    PERFORM pg_advisory_xact_lock('ledger_events'::regclass::oid::int, 0);
-    SELECT coalesce(max(notification_id), 0) INTO base FROM ledger_events;
-    refused := ledger_store(
-        base, append_numbers, ids, versions, topics, organizations, times, carrier_references, states
-    );
-    PERFORM pg_notify('ledger_events', '');
-END
-$function$;
-
 -- Append one group of submissions in one transaction.
 --
 -- The first eight arrays are as in 0001, one element an event. `last_appends` has one element a submission (what one
@@ -115,8 +46,11 @@ CREATE FUNCTION ledger_append(
     times timestamptz[], carrier_references text[], states bytea[],
     last_appends int[],
     guard_appends int[], guard_consents uuid[], guard_scopes text[],
-    key_submissions int[], key_organizations text[], keys text[], key_fingerprints bytea[], key_answers bytea[],
-    consent_appends int[], consent_versions bigint[], consent_scopes text[], consent_suppressed bool[],
+    -- Mostly there are none: left out, they need not be sent.
+    key_submissions int[] DEFAULT '{}', key_organizations text[] DEFAULT '{}', keys text[] DEFAULT '{}',
+    key_fingerprints bytea[] DEFAULT '{}', key_answers bytea[] DEFAULT '{}',
+    consent_appends int[] DEFAULT '{}', consent_versions bigint[] DEFAULT '{}', consent_scopes text[] DEFAULT '{}',
+    consent_suppressed bool[] DEFAULT '{}',
     OUT base bigint, OUT refused int[], OUT suppressed int[], OUT used int[]
 ) LANGUAGE plpgsql SET search_path FROM CURRENT
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $function$
@@ -130,11 +64,11 @@ BEGIN
     SELECT coalesce(max(notification_id), 0) INTO base FROM ledger_events;
 
     -- Mostly nobody is; then one pass over the keys, in the index's order, is all.
-    IF EXISTS (SELECT FROM suppressions s WHERE s.consent_id = ANY (guard_consents)) THEN
-        SELECT array_agg(DISTINCT g.append_number) INTO suppressed
-        FROM unnest(guard_appends, guard_consents, guard_scopes) AS g (append_number, consent_id, scope)
-        JOIN suppressions s ON s.consent_id = g.consent_id AND (s.scope = 'ALL' OR s.scope = g.scope);
-        IF suppressed IS NOT NULL THEN
+    IF cardinality(guard_consents) > 0 THEN
+        IF EXISTS (SELECT FROM suppressions s WHERE s.consent_id = ANY (guard_consents)) THEN
+            SELECT array_agg(DISTINCT g.append_number) INTO suppressed
+            FROM unnest(guard_appends, guard_consents, guard_scopes) AS g (append_number, consent_id, scope)
+            JOIN suppressions s ON s.consent_id = g.consent_id AND (s.scope = 'ALL' OR s.scope = g.scope);
             SELECT array_agg(DISTINCT ledger_submission(g.append_number, last_appends)) INTO failed
             FROM unnest(suppressed) AS g (append_number);
         END IF;
@@ -207,9 +141,53 @@ BEGIN
         WHERE i.organization_id = k.organization_id AND i.key = k.key AND k.submission = ANY (stored_keys);
     END IF;
 
-    refused := ledger_store(
-        base, append_numbers, ids, versions, topics, organizations, times, carrier_references, states
-    ) || stale;
+    BEGIN
+        INSERT INTO ledger_events
+        SELECT base + e.place, e.id, e.version, e.topic, e.organization_id, e.recorded_at, e.reference, e.state
+        FROM unnest(ids, versions, topics, organizations, times, carrier_references, states)
+            WITH ORDINALITY AS e (id, version, topic, organization_id, recorded_at, reference, state, place);
+        -- Versions are contiguous: what follows nothing is refused like what exists already.
+        IF EXISTS (
+            SELECT FROM unnest(ids, versions) AS e (id, version)
+            WHERE e.version > 1 AND NOT EXISTS (
+                SELECT FROM ledger_events l WHERE l.originator_id = e.id AND l.originator_version = e.version - 1
+            )
+        ) THEN
+            RAISE unique_violation;
+        END IF;
+    EXCEPTION WHEN unique_violation THEN
+        -- Rare: find the losers, also among each other (the earlier append of the group wins), within one append
+        -- that names a version twice, and those whose version before is neither stored nor their own.
+        WITH wanted AS (
+            SELECT * FROM unnest(append_numbers, ids, versions)
+                WITH ORDINALITY AS w (append_number, id, version, place)
+        )
+        SELECT array_agg(DISTINCT w.append_number) INTO refused FROM wanted w
+        WHERE EXISTS (
+            SELECT FROM ledger_events l WHERE l.originator_id = w.id AND l.originator_version = w.version
+        ) OR EXISTS (
+            SELECT FROM wanted o
+            WHERE o.id = w.id AND o.version = w.version
+                AND (o.append_number, o.place) < (w.append_number, w.place)
+        ) OR (w.version > 1 AND NOT EXISTS (
+            SELECT FROM ledger_events l WHERE l.originator_id = w.id AND l.originator_version = w.version - 1
+        ) AND NOT EXISTS (
+            SELECT FROM wanted o
+            WHERE o.id = w.id AND o.version = w.version - 1 AND o.append_number = w.append_number
+        ));
+        IF refused IS NULL THEN -- something else is not unique: storing nothing must not look like success
+            RAISE;
+        END IF;
+        INSERT INTO ledger_events
+        SELECT base + row_number() OVER (ORDER BY e.place),
+            e.id, e.version, e.topic, e.organization_id, e.recorded_at, e.reference, e.state
+        FROM unnest(append_numbers, ids, versions, topics, organizations, times, carrier_references, states)
+            WITH ORDINALITY AS e (append_number, id, version, topic, organization_id, recorded_at, reference, state, place)
+        WHERE e.append_number <> ALL (refused);
+    END;
+    IF stale IS NOT NULL THEN
+        refused := refused || stale;
+    END IF;
 
     IF cardinality(consent_appends) > 0 THEN
         WITH changes AS (
@@ -234,6 +212,20 @@ BEGIN
     END IF;
     -- One wake-up per group; only a hint, readers poll as well.
     PERFORM pg_notify('ledger_events', '');
+END
+$function$;
+
+-- Without conditions: for tools, and for processes of the release before, which run beside this one for a while.
+CREATE OR REPLACE FUNCTION ledger_append(
+    append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
+    times timestamptz[], carrier_references text[], states bytea[],
+    OUT base bigint, OUT refused int[]
+) LANGUAGE plpgsql SET search_path FROM CURRENT AS $function$
+BEGIN
+    SELECT a.base, a.refused INTO base, refused FROM ledger_append(
+        append_numbers, ids, versions, topics, organizations, times, carrier_references, states,
+        '{}'::int[], '{}'::int[], '{}'::uuid[], '{}'::text[]
+    ) a;
 END
 $function$;
 
