@@ -13,7 +13,7 @@ from smsledger.adapters.postgres.appender import GroupCommitAppender
 from smsledger.adapters.postgres.directory import PostgresDirectory
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.adapters.postgres.parked_inbound import PostgresParkedInbound
-from smsledger.adapters.postgres.senders import PostgresSenders
+from smsledger.adapters.postgres.sender_owners import PostgresSenderOwners
 from smsledger.application.consent import ConsentBook
 from smsledger.application.inbound import LOOK_S, InboundIntake
 from smsledger.application.ledger import MessageLedger
@@ -85,7 +85,7 @@ class World:
             self.reader,
             appender,  # type: ignore[arg-type]  # some tests break it
             PostgresDirectory(self.pool),
-            PostgresSenders(self.pool),
+            PostgresSenderOwners(self.pool),
             self.conversations,
             self.parked,
             E164Numbers(),
