@@ -89,7 +89,12 @@ _FAULTS: dict[int, LedgerError] = {
     429: rate_limits.RateLimited(limit=100, endpoint_class="send"),
     503: ports.LedgerUnavailable(reason="it does not answer"),
 }
-"""An example for each status that the table of errors has."""
+"""An example for each status that several operations share."""
+_OF_MESSAGES: dict[int, tuple[type[LedgerError], ...]] = {
+    404: (MessageNotFound, accept.TemplateNotFound),
+    409: (idempotency.KeyInFlight,),
+}
+"""Those of a status that other operations describe for themselves."""
 _TOO_LARGE = {
     "error": {
         "code": "REQUEST_TOO_LARGE",
@@ -104,7 +109,8 @@ def _error_responses() -> dict[str, OpenAPIResponse | Reference]:
         "Error413": json_response(ERROR_SCHEMA, _TOO_LARGE, "REQUEST_TOO_LARGE", RATE_HEADERS)
     }
     for status, error in _FAULTS.items():
-        codes = dict.fromkeys(kind.code for kind in ERRORS.values() if kind.status == status)
+        of_status = [cls for cls, kind in ERRORS.items() if kind.status == status]
+        codes = dict.fromkeys(ERRORS[cls].code for cls in _OF_MESSAGES.get(status, of_status))
         headers = {"Retry-After": _RETRY_HEADER} if status in (409, 429, 503) else {}
         if status != 401:
             headers |= RATE_HEADERS
