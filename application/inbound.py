@@ -16,7 +16,7 @@ from smsledger.domain import consent as consents
 from smsledger.domain.consent import Cause, Consent, Reason, covers
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event
-from smsledger.domain.ids import derived_id, is_derived
+from smsledger.domain.ids import derived_id
 from smsledger.domain.keywords import KeywordKind, Said
 from smsledger.domain.message import Message, Queued, Received
 from smsledger.domain.phone_number import InvalidPhoneNumber
@@ -162,10 +162,9 @@ class InboundIntake:
         said = route.organization.keywords.said_in(message.body)
         # Read in this order: what was recorded after the consent was read shows as a conflict of its version.
         consent = (await self._book.check(organization_id, person.number)).consent
-        known = (await self._reader.by_carrier_references([message.reference])).get(message.reference)
-        if known is not None and is_derived(known):
-            return True
         message_id = derived_id("inbound", organization_id, message.carrier, message.provider_message_id)
+        if await self._is_recorded(message, message_id):
+            return True
         at = self._clock()
         received = _received(message, person, route, at)
         events = _changes(consent, said, route.scope, message_id, at)
@@ -176,6 +175,14 @@ class InboundIntake:
             appends += _reply(said, received, message_id, route, _after(consent, events))
         recorded, *_ = await self._appender.append(appends)  # a reply that conflicts was sent already
         return isinstance(recorded, Appended)
+
+    async def _is_recorded(self, message: CarrierInbound, message_id: UUID) -> bool:
+        """Whether it was recorded before, for whichever organization; messages to phones may have the same carrier's id."""
+        known = (await self._reader.by_carrier_references([message.reference])).get(message.reference)
+        if known is None:
+            return False
+        found = await self._reader.load([*{known, message_id}])
+        return any(isinstance(events[0].event, Received) for events in found.values())
 
     def _person(self, sender: str) -> _Person:
         try:
