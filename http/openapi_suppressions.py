@@ -82,7 +82,7 @@ class SuppressionListOperation(SuppressionOperation):
     def __post_init__(self) -> None:
         """Describe the parameters."""
         super().__post_init__()
-        self.parameters = page_parameters("Suppressions")
+        self.parameters = [*page_parameters("Suppressions")]
 
 
 @dataclass
