@@ -7,7 +7,6 @@ because its id follows from the carrier's. What an organization's keywords are i
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -17,12 +16,13 @@ from smsledger.domain import consent as consents
 from smsledger.domain.consent import Cause, Consent, Reason, covers
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event
-from smsledger.domain.ids import derived_id, is_derived
+from smsledger.domain.ids import derived_id
 from smsledger.domain.keywords import KeywordKind, Said
 from smsledger.domain.message import Message, Queued, Received
-from smsledger.domain.phone_number import InvalidPhoneNumber, PhoneNumber
+from smsledger.domain.phone_number import InvalidPhoneNumber
 from smsledger.domain.segments import count_segments
 
+from .accept import NumberReader
 from .clock import Clock
 from .consent import ConsentBook, consent_append
 from .directory import Directory, Organization, OrganizationMissing
@@ -35,7 +35,7 @@ from .ports import (
     Conversations,
     EventReader,
     ParkedInbound,
-    Senders,
+    SenderOwners,
 )
 
 log = structlog.get_logger(__name__)
@@ -50,14 +50,6 @@ CONFLICTS_MAX = 8
 """Times a message is decided anew because others changed the consent meanwhile."""
 LOOK_S = 5.0
 """Seconds between two looks at what is parked."""
-
-
-class NumberReader(Protocol):
-    """Knows phone numbers."""
-
-    def parse(self, value: str) -> PhoneNumber:
-        """The number in `value`. Raises InvalidPhoneNumber."""
-        ...
 
 
 class InboundContended(LedgerError):
@@ -95,7 +87,7 @@ class InboundIntake:
         reader: EventReader,
         appender: Appender,
         directory: Directory,
-        senders: Senders,
+        owners: SenderOwners,
         conversations: Conversations,
         parked: ParkedInbound,
         numbers: NumberReader,
@@ -105,7 +97,7 @@ class InboundIntake:
         self._reader = reader
         self._appender = appender
         self._directory = directory
-        self._senders = senders
+        self._owners = owners
         self._conversations = conversations
         self._parked = parked
         self._numbers = numbers
@@ -170,10 +162,9 @@ class InboundIntake:
         said = route.organization.keywords.said_in(message.body)
         # Read in this order: what was recorded after the consent was read shows as a conflict of its version.
         consent = (await self._book.check(organization_id, person.number)).consent
-        known = (await self._reader.by_carrier_references([message.reference])).get(message.reference)
-        if known is not None and is_derived(known):
-            return True
         message_id = derived_id("inbound", organization_id, message.carrier, message.provider_message_id)
+        if await self._is_recorded(message, message_id):
+            return True
         at = self._clock()
         received = _received(message, person, route, at)
         events = _changes(consent, said, route.scope, message_id, at)
@@ -185,6 +176,14 @@ class InboundIntake:
         recorded, *_ = await self._appender.append(appends)  # a reply that conflicts was sent already
         return isinstance(recorded, Appended)
 
+    async def _is_recorded(self, message: CarrierInbound, message_id: UUID) -> bool:
+        """Whether it was recorded before, for whichever organization; messages to phones may have the same carrier's id."""
+        known = (await self._reader.by_carrier_references([message.reference])).get(message.reference)
+        if known is None:
+            return False
+        found = await self._reader.load([*{known, message_id}])
+        return any(isinstance(events[0].event, Received) for events in found.values())
+
     def _person(self, sender: str) -> _Person:
         try:
             number = self._numbers.parse(sender)
@@ -194,10 +193,10 @@ class InboundIntake:
 
     async def _route(self, message: CarrierInbound, person: _Person) -> _Route | None:
         """Whose the message is: the owner's of the number, else whose message it answers, else the only one's."""
-        owner = await self._senders.owner(message.recipient)
+        owner = await self._owners.owner(message.recipient)
         own = owner.organization_id if owner is not None else None
         last = await self._conversations.last_sent(message.recipient, person.number, own)
-        organization_id = own or (last[1] if last else None) or await self._senders.only_organization()
+        organization_id = own or (last[1] if last else None) or await self._owners.only_organization()
         if organization_id is None:
             return None
         try:
@@ -213,7 +212,7 @@ class InboundIntake:
 
     async def _scope(self, sender: str, answered: Message | None) -> str:
         """The scope of the sender that was written to; of one that is gone, what it was when it was last used."""
-        owner = await self._senders.owner(sender)
+        owner = await self._owners.owner(sender)
         if owner is not None:
             return consents.sender_scope(sender, pooled=owner.organization_id is None)
         return consents.sender_scope(sender, pooled=answered is not None and answered.pooled)

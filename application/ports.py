@@ -392,7 +392,7 @@ class SenderOwner(msgspec.Struct, frozen=True):
     organization_id: str | None
 
 
-class Senders(Protocol):
+class SenderOwners(Protocol):
     """Knows whose the numbers are that people write to."""
 
     async def owner(self, sender: str) -> SenderOwner | None:

@@ -6,12 +6,12 @@ is held against it again at its commit.
 
 import msgspec
 
-from smsledger.domain.consent import ALL, STRENGTH, Reason, consent_id, fold, sender_scope
+from smsledger.domain.consent import ALL, Reason, sender_scope, strongest
 from smsledger.domain.segments import ForcingCharacter, forcing_characters
 
 from .accept import NumberReader, Prepared, SendCommand, SmsNotEnabled, prepare
+from .consent import ConsentBook
 from .directory import Organization
-from .ports import EventReader
 
 
 class Previewed(msgspec.Struct, frozen=True):
@@ -26,8 +26,8 @@ class Previewed(msgspec.Struct, frozen=True):
 class Preview:
     """Previews messages of an organization."""
 
-    def __init__(self, reader: EventReader, numbers: NumberReader) -> None:
-        self._reader = reader
+    def __init__(self, consents: ConsentBook, numbers: NumberReader) -> None:
+        self._consents = consents
         self._numbers = numbers
 
     async def preview(self, organization: Organization, command: SendCommand) -> Previewed:
@@ -42,9 +42,6 @@ class Preview:
     async def _blocked(self, organization: Organization, prepared: Prepared) -> Reason | None:
         """The strongest reason among the suppressions that the sender is under."""
         number, sender = prepared.number.e164, prepared.sender
-        consent = consent_id(organization.organization_id, number)
-        events = (await self._reader.load([consent])).get(consent, [])
-        suppressions = fold(organization.organization_id, number, (one.event for one in events)).suppressions
+        suppressions = (await self._consents.check(organization.organization_id, number)).consent.suppressions
         scopes = (ALL, sender_scope(sender.sender, pooled=sender.pooled))
-        reasons = [suppressions[scope].reason for scope in scopes if scope in suppressions]
-        return max(reasons, key=STRENGTH.__getitem__, default=None)
+        return strongest(suppressions[scope] for scope in scopes if scope in suppressions)

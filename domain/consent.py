@@ -125,6 +125,11 @@ def sender_scope(sender: str, *, pooled: bool) -> str:
     return POOL if pooled else sender
 
 
+def strongest(suppressions: Iterable[Suppressed]) -> Reason | None:
+    """The reason that counts where several stand; None: there is none."""
+    return max((one.reason for one in suppressions), key=STRENGTH.__getitem__, default=None)
+
+
 def covers(consent: Consent, scope: str) -> bool:
     """Whether messages of `scope` are kept from the number."""
     return ALL in consent.suppressions or scope in consent.suppressions

@@ -67,11 +67,6 @@ def derived_id(*parts: str) -> UUID:
     return UUID(int=int.from_bytes(digest[:16]) & _NOT_FREE | _VERSION_8 | _VARIANT)
 
 
-def is_derived(some_id: UUID) -> bool:
-    """Whether an id was made by `derived_id`."""
-    return some_id.version == 8
-
-
 def is_inbound_id(text: str) -> bool:
     """Whether an id is written as an inbound message's."""
     return text.startswith(INBOUND_PREFIX)

@@ -13,7 +13,10 @@ def with_options(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]
     methods: dict[str, set[str]] = {}
     for handler in handlers:
         for path in handler.paths:
-            methods.setdefault(path, {"OPTIONS"}).update(str(method) for method in handler.http_methods)
+            found = methods.setdefault(path, {"OPTIONS"})
+            found.update(str(method) for method in handler.http_methods)
+            if "GET" in found:  # the fast lane answers HEAD with what GET answers
+                found.add("HEAD")
     return [*(_options(path, ", ".join(sorted(found))) for path, found in methods.items()), *handlers]
 
 

@@ -199,17 +199,16 @@ def on_framework_error(request: Request[Any, Any, Any], error: HTTPException) ->
     allowed = headers.get("allow", "").split(", ")
     if "GET" in allowed:  # the fast lane answers HEAD with what GET answers
         headers["allow"] = ", ".join([*allowed, "HEAD"])
-    return _response(kind, _plain_body(kind, _words_for(request, error)), headers)
+    words = _words_for(request, error, headers.get("allow", "others"))
+    return _response(kind, _plain_body(kind, words), headers)
 
 
-def _words_for(request: Request[Any, Any, Any], error: HTTPException) -> str:
+def _words_for(request: Request[Any, Any, Any], error: HTTPException, allowed: str) -> str:
     match error.status_code:
         case 404:
             return f"nothing is at {request.url.path[:PATH_SHOWN_MAX]}: see /docs"
         case 405:
-            return (
-                f"{request.method} is not possible here, only {(error.headers or {}).get('allow', 'others')}"
-            )
+            return f"{request.method} is not possible here, only {allowed}"
         case 413:
             return f"the body is larger than {request.app.request_max_body_size} bytes"
     return error.detail

@@ -3,8 +3,8 @@
 from typing import Any
 
 PHONE_NUMBER = "+14155551234"
-_INBOUND_ID = "sms_inb_7n42dgm5tfqz8rsx0vbe1ykj3a"
-_CONSENT_ID = "con_5wq1zr8e3hm9vta6dk0x2ycn4b"
+_INBOUND_ID = "sms_inb_6t5yeeyhz9gtkrrg6jgfpahq02"
+_CONSENT_ID = "con_7pm9mbktrag8x87gr80mc3zpfy"
 _AT = "2024-01-01T12:30:00.000Z"
 
 ADD: dict[str, Any] = {"phoneNumber": PHONE_NUMBER, "reason": "MANUAL", "note": "asked us by telephone"}
@@ -53,7 +53,7 @@ HISTORY: dict[str, Any] = {
                 "scope": "POOL",
                 "reason": "OPT_OUT",
                 "keyword": "STOP",
-                "message_id": "7a410f0a-2d79-4dff-8ae3-3a036dd1c3c6",
+                "message_id": "da2f9cef-47e9-86a7-8c40-d283eca8dc02",
             },
             "specversion": "1.0",
             "datacontenttype": "application/json",

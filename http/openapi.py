@@ -24,17 +24,22 @@ from litestar.openapi.spec.enums import OpenAPIType
 from smsledger.application import accept, idempotency, ports, rate_limits
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.status import Direction, Status
-from smsledger.projections.messages import PAGE_OFFSET_MAX
 
 from . import examples
 from .errors import ERRORS, Forbidden, MessageNotFound, Unauthorized, error_body
 from .idempotency import KEY_CHARACTERS_MAX
-from .openapi_parts import ERROR_SCHEMA as _ERROR_SCHEMA
-from .openapi_parts import JSON as _JSON
-from .openapi_parts import RATE_HEADERS, count_for_limit
-from .openapi_parts import json_body as _body
-from .openapi_parts import json_response as _response
-from .openapi_parts import nullable as _nullable
+from .openapi_parts import (
+    ERROR_SCHEMA,
+    JSON,
+    RATE_HEADERS,
+    count_for_limit,
+    json_body,
+    json_response,
+    nullable,
+    page_parameters,
+    query,
+    timeline_schema,
+)
 
 _STRING, _INTEGER, _OBJECT, _ARRAY = (
     OpenAPIType.STRING,
@@ -48,34 +53,14 @@ _SEND_SCHEMA = Schema(
     additional_properties=False,
     properties={
         "to": Schema(type=_STRING, description="Recipient phone number in E.164 format"),
-        "templateAlias": _nullable(_STRING, "Custom or pool template alias; this or templateId"),
-        "templateId": _nullable(_INTEGER, "Template id; this or templateAlias"),
-        "templateModel": _nullable(_OBJECT, "Variables of the template"),
-        "tag": _nullable(_STRING, "Tag for filtering", min_length=1, max_length=accept.TAG_CHARACTERS_MAX),
-        "metadata": _nullable(_OBJECT, "Your own key-value data, kept with the message"),
+        "templateAlias": nullable(_STRING, "Custom or pool template alias; this or templateId"),
+        "templateId": nullable(_INTEGER, "Template id; this or templateAlias"),
+        "templateModel": nullable(_OBJECT, "Variables of the template"),
+        "tag": nullable(_STRING, "Tag for filtering", min_length=1, max_length=accept.TAG_CHARACTERS_MAX),
+        "metadata": nullable(_OBJECT, "Your own key-value data, kept with the message"),
     },
 )
-_EVENTS_SCHEMA = Schema(
-    type=_OBJECT,
-    required=["messageId", "events"],
-    properties={
-        "messageId": Schema(type=_STRING),
-        "events": Schema(
-            type=_ARRAY,
-            description="CloudEvents 1.0 in version order",
-            items=Schema(
-                type=_OBJECT,
-                required=list(examples.EVENTS["events"][0]),
-                properties={
-                    name: Schema(
-                        type={int: _INTEGER, dict: _OBJECT}.get(type(value), _STRING)  # the others are texts
-                    )
-                    for name, value in examples.EVENTS["events"][0].items()
-                },
-            ),
-        ),
-    },
-)
+_EVENTS_SCHEMA = timeline_schema("messageId", examples.EVENTS["events"][0])
 _POSITION_HEADER = OpenAPIHeader(
     schema=Schema(type=_INTEGER, minimum=0),
     description="Position of what was stored or read; given to a list, the list waits until it shows it",
@@ -104,7 +89,12 @@ _FAULTS: dict[int, LedgerError] = {
     429: rate_limits.RateLimited(limit=100, endpoint_class="send"),
     503: ports.LedgerUnavailable(reason="it does not answer"),
 }
-"""An example for each status that the table of errors has."""
+"""An example for each status that several operations share."""
+_OF_MESSAGES: dict[int, tuple[type[LedgerError], ...]] = {
+    404: (MessageNotFound, accept.TemplateNotFound),
+    409: (idempotency.KeyInFlight,),
+}
+"""Those of a status that other operations describe for themselves."""
 _TOO_LARGE = {
     "error": {
         "code": "REQUEST_TOO_LARGE",
@@ -116,20 +106,17 @@ _TOO_LARGE = {
 
 def _error_responses() -> dict[str, OpenAPIResponse | Reference]:
     responses: dict[str, OpenAPIResponse | Reference] = {
-        "Error413": _response(_ERROR_SCHEMA, _TOO_LARGE, "REQUEST_TOO_LARGE", RATE_HEADERS)
+        "Error413": json_response(ERROR_SCHEMA, _TOO_LARGE, "REQUEST_TOO_LARGE", RATE_HEADERS)
     }
     for status, error in _FAULTS.items():
-        codes = dict.fromkeys(kind.code for kind in ERRORS.values() if kind.status == status)
+        of_status = [cls for cls, kind in ERRORS.items() if kind.status == status]
+        codes = dict.fromkeys(ERRORS[cls].code for cls in _OF_MESSAGES.get(status, of_status))
         headers = {"Retry-After": _RETRY_HEADER} if status in (409, 429, 503) else {}
         if status != 401:
             headers |= RATE_HEADERS
         example = msgspec.to_builtins(error_body(error))
-        responses[f"Error{status}"] = _response(_ERROR_SCHEMA, example, " or ".join(codes), headers)
+        responses[f"Error{status}"] = json_response(ERROR_SCHEMA, example, " or ".join(codes), headers)
     return responses
-
-
-def _query(name: str, schema: Schema, description: str) -> Parameter:
-    return Parameter(name=name, param_in="query", schema=schema, description=description, required=False)
 
 
 class SmsOperation(Operation):
@@ -146,10 +133,10 @@ class SmsOperation(Operation):
         """Describe the answers; the schema of the good one is what the framework read from the handler."""
         made = (self.responses or {}).get("200")
         content = made.content if isinstance(made, OpenAPIResponse) else None
-        schema = content[_JSON].schema if content and _JSON in content else None
+        schema = content[JSON].schema if content and JSON in content else None
         headers = {"Ledger-Position": _POSITION_HEADER} if self.positioned else {}
         headers |= self.answer_headers
-        good = _response(schema, self.answer, self.answer_description, headers)
+        good = json_response(schema, self.answer, self.answer_description, headers)
         self.responses = {"200": good}
         for status in self.faults:
             self.responses[str(status)] = Reference(ref=f"#/components/responses/Error{status}")
@@ -169,7 +156,7 @@ class SendOperation(SmsOperation):
         """Describe the body."""
         super().__post_init__()
         self.parameters = [_IDEMPOTENCY_KEY]
-        self.request_body = _body(_SEND_SCHEMA, examples.SEND, "One message")
+        self.request_body = json_body(_SEND_SCHEMA, examples.SEND, "One message")
 
 
 @dataclass
@@ -186,7 +173,7 @@ class BatchOperation(SmsOperation):
         super().__post_init__()
         self.parameters = [_IDEMPOTENCY_KEY]
         schema = Schema(type=_ARRAY, items=_SEND_SCHEMA, min_items=1, max_items=500)
-        self.request_body = _body(schema, examples.BATCH, "1 to 500 messages")
+        self.request_body = json_body(schema, examples.BATCH, "1 to 500 messages")
 
 
 @dataclass
@@ -200,7 +187,7 @@ class PreviewOperation(SmsOperation):
     def __post_init__(self) -> None:
         """Describe the body."""
         super().__post_init__()
-        self.request_body = _body(_SEND_SCHEMA, examples.PREVIEW_SEND, "The body of a send")
+        self.request_body = json_body(_SEND_SCHEMA, examples.PREVIEW_SEND, "The body of a send")
 
 
 @dataclass
@@ -238,21 +225,12 @@ class EventsOperation(MessageOperation):
         super().__post_init__()
         good = (self.responses or {})["200"]
         if isinstance(good, OpenAPIResponse) and good.content:
-            good.content[_JSON].schema = _EVENTS_SCHEMA
+            good.content[JSON].schema = _EVENTS_SCHEMA
 
 
-_PAGE_PARAMETERS = [
-    _query("count", Schema(type=_INTEGER, minimum=1, maximum=500, default=100), "Number to return"),
-    _query(
-        "offset",
-        Schema(type=_INTEGER, minimum=0, maximum=PAGE_OFFSET_MAX, default=0),
-        "Messages to skip; better use cursor",
-    ),
-    _query("cursor", Schema(type=_STRING), "`nextCursor` of the page before"),
-]
 _DATE_PARAMETERS = [
-    _query("fromDate", Schema(type=_STRING, examples=["2024-01-01T00:00:00Z"]), "ISO 8601, inclusive"),
-    _query("toDate", Schema(type=_STRING, examples=["2024-01-31"]), "ISO 8601, exclusive"),
+    query("fromDate", Schema(type=_STRING, examples=["2024-01-01T00:00:00Z"]), "ISO 8601, inclusive"),
+    query("toDate", Schema(type=_STRING, examples=["2024-01-31"]), "ISO 8601, exclusive"),
 ]
 _SEEN_PARAMETER = Parameter(
     name="Ledger-Position",
@@ -276,9 +254,9 @@ class InboundListOperation(SmsOperation):
         super().__post_init__()
         number = Schema(type=_STRING, examples=["+14155551234"])
         self.parameters = [
-            *_PAGE_PARAMETERS,
-            _query("fromNumber", number, "Filter by sender number"),
-            _query("toNumber", number, "Filter by receiving number"),
+            *page_parameters("Messages"),
+            query("fromNumber", number, "Filter by sender number"),
+            query("toNumber", number, "Filter by receiving number"),
             *_DATE_PARAMETERS,
             _SEEN_PARAMETER,
         ]
@@ -296,12 +274,10 @@ class ListOperation(SmsOperation):
         """Describe the parameters."""
         super().__post_init__()
         self.parameters = [
-            *_PAGE_PARAMETERS,
-            _query("status", Schema(type=_STRING, enum=[str(s) for s in Status]), "Filter by status"),
-            _query(
-                "direction", Schema(type=_STRING, enum=[str(d) for d in Direction]), "Filter by direction"
-            ),
-            _query("tag", Schema(type=_STRING), "Filter by tag"),
+            *page_parameters("Messages"),
+            query("status", Schema(type=_STRING, enum=[str(s) for s in Status]), "Filter by status"),
+            query("direction", Schema(type=_STRING, enum=[str(d) for d in Direction]), "Filter by direction"),
+            query("tag", Schema(type=_STRING), "Filter by tag"),
             *_DATE_PARAMETERS,
             _SEEN_PARAMETER,
         ]

@@ -8,11 +8,14 @@ from litestar.openapi.spec import (
     OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
+    Parameter,
     Reference,
     RequestBody,
     Schema,
 )
 from litestar.openapi.spec.enums import OpenAPIType
+
+from smsledger.projections.messages import PAGE_COUNT_MAX, PAGE_OFFSET_MAX
 
 JSON = "application/json"
 
@@ -49,6 +52,42 @@ RATE_HEADERS: dict[str, OpenAPIHeader] = {
     ),
 }
 """On every answer to a known key but those of `/v1/admin`."""
+
+
+def query(name: str, schema: Schema, description: str) -> Parameter:
+    """A parameter of the query, which may be left out."""
+    return Parameter(name=name, param_in="query", schema=schema, description=description, required=False)
+
+
+def page_parameters(rows: str) -> list[Parameter]:
+    """The parameters of every list, whose rows are called `rows`."""
+    count = Schema(type=_INTEGER, minimum=1, maximum=PAGE_COUNT_MAX, default=100)
+    offset = Schema(type=_INTEGER, minimum=0, maximum=PAGE_OFFSET_MAX, default=0)
+    return [
+        query("count", count, "Number to return"),
+        query("offset", offset, f"{rows} to skip; better use cursor"),
+        query("cursor", Schema(type=_STRING), "`nextCursor` of the page before"),
+    ]
+
+
+def timeline_schema(about: str, example: dict[str, Any]) -> Schema:
+    """The events of what the field `about` names, as CloudEvents, by the example of one."""
+    event = Schema(
+        type=_OBJECT,
+        required=list(example),
+        properties={
+            name: Schema(
+                type={int: _INTEGER, dict: _OBJECT}.get(type(value), _STRING)
+            )  # the others are texts
+            for name, value in example.items()
+        },
+    )
+    events = Schema(type=OpenAPIType.ARRAY, description="CloudEvents 1.0 in version order", items=event)
+    return Schema(
+        type=_OBJECT,
+        required=[about, "events"],
+        properties={about: Schema(type=_STRING), "events": events},
+    )
 
 
 def nullable(kind: OpenAPIType, description: str, **more: Any) -> Schema:

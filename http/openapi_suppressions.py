@@ -6,10 +6,16 @@ from typing import Any, ClassVar
 from litestar.openapi.spec import OpenAPIHeader, OpenAPIResponse, Operation, Parameter, Reference, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
-from smsledger.projections.messages import PAGE_COUNT_MAX, PAGE_OFFSET_MAX
-
 from . import examples_suppressions as examples
-from .openapi_parts import JSON, count_for_limit, json_body, json_response, nullable
+from .openapi_parts import (
+    JSON,
+    count_for_limit,
+    json_body,
+    json_response,
+    nullable,
+    page_parameters,
+    timeline_schema,
+)
 
 STRING, INTEGER, OBJECT = OpenAPIType.STRING, OpenAPIType.INTEGER, OpenAPIType.OBJECT
 POSITION_HEADER = OpenAPIHeader(
@@ -18,19 +24,6 @@ POSITION_HEADER = OpenAPIHeader(
 )
 
 
-def _query(name: str, schema: Schema, description: str) -> Parameter:
-    return Parameter(name=name, param_in="query", schema=schema, description=description, required=False)
-
-
-_PAGE_PARAMETERS = [
-    _query("count", Schema(type=INTEGER, minimum=1, maximum=PAGE_COUNT_MAX, default=100), "Number to return"),
-    _query(
-        "offset",
-        Schema(type=INTEGER, minimum=0, maximum=PAGE_OFFSET_MAX, default=0),
-        "Suppressions to skip; better use cursor",
-    ),
-    _query("cursor", Schema(type=STRING), "`nextCursor` of the page before"),
-]
 _NUMBER_PARAMETER = Parameter(
     name="phoneNumber",
     param_in="path",
@@ -49,26 +42,7 @@ _ADD_SCHEMA = Schema(
         "note": nullable(STRING, "For you; kept with the event", max_length=500),
     },
 )
-_EVENT: dict[str, Any] = examples.HISTORY["events"][0]
-_HISTORY_SCHEMA = Schema(
-    type=OBJECT,
-    required=["phoneNumber", "events"],
-    properties={
-        "phoneNumber": Schema(type=STRING),
-        "events": Schema(
-            type=OpenAPIType.ARRAY,
-            description="CloudEvents 1.0 in version order",
-            items=Schema(
-                type=OBJECT,
-                required=list(_EVENT),
-                properties={
-                    name: Schema(type={int: INTEGER, dict: OBJECT}.get(type(value), STRING))
-                    for name, value in _EVENT.items()
-                },
-            ),
-        ),
-    },
-)
+_HISTORY_SCHEMA = timeline_schema("phoneNumber", examples.HISTORY["events"][0])
 
 
 class SuppressionOperation(Operation):
@@ -108,7 +82,7 @@ class SuppressionListOperation(SuppressionOperation):
     def __post_init__(self) -> None:
         """Describe the parameters."""
         super().__post_init__()
-        self.parameters = [*_PAGE_PARAMETERS]
+        self.parameters = [*page_parameters("Suppressions")]
 
 
 @dataclass

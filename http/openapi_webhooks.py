@@ -11,7 +11,15 @@ from smsledger.application import webhooks
 
 from . import examples_webhooks as examples
 from .errors import error_body
-from .openapi_parts import ERROR_SCHEMA, JSON, count_for_limit, json_body, json_response, nullable
+from .openapi_parts import (
+    ERROR_SCHEMA,
+    JSON,
+    RATE_HEADERS,
+    count_for_limit,
+    json_body,
+    json_response,
+    nullable,
+)
 
 _EVENTS = Schema(
     type=OpenAPIType.ARRAY,
@@ -98,7 +106,7 @@ class CreateWebhookOperation(WebhookOperation):
         too_many = webhooks.TooManyWebhooks(endpoints_max=webhooks.ENDPOINTS_MAX)
         body = msgspec.to_builtins(error_body(too_many))
         if self.responses is not None:
-            self.responses["409"] = json_response(ERROR_SCHEMA, body, "TOO_MANY_WEBHOOKS")
+            self.responses["409"] = json_response(ERROR_SCHEMA, body, "TOO_MANY_WEBHOOKS", RATE_HEADERS)
 
 
 @dataclass

@@ -30,7 +30,6 @@ BATCH_MAX = 500
 POSITION_HEADER = b"ledger-position"
 _POSITION = struct.Struct("!Bq")
 _POSITION_VERSION = 2
-_PAGE_NAMES = frozenset({"count", "offset", "cursor"})
 
 _send_decoder = msgspec.json.Decoder(SendSms)
 _batch_decoder = msgspec.json.Decoder(list[SendSms])
@@ -56,14 +55,11 @@ _recipient_decoder = msgspec.json.Decoder(BatchItemRecipient)
 
 def decode_send(body: bytes) -> SendSms:
     """The body of a single send. Raises InvalidRequest naming the field."""
-    try:
-        return _send_decoder.decode(body)
-    except _UNREADABLE as error:
-        raise InvalidRequest(problem=_problem(error, body)) from None
+    return decode_body(_send_decoder, body)
 
 
 def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Any other body. Raises InvalidRequest naming the field."""
+    """Any body. Raises InvalidRequest naming the field."""
     try:
         return decoder.decode(body)
     except _UNREADABLE as error:
@@ -92,10 +88,7 @@ def decode_batch(body: bytes) -> list[tuple[str, SendSms | LedgerError]]:
 
 
 def _decode_apart(body: bytes) -> list[Any]:
-    try:
-        raws = _items_decoder.decode(body)
-    except _UNREADABLE as error:
-        raise InvalidRequest(problem=_problem(error, body)) from None
+    raws = decode_body(_items_decoder, body)
     decoded: list[tuple[str, SendSms | LedgerError]] = []
     for raw in raws:
         try:
@@ -184,10 +177,8 @@ def inbound_page(query: MultiDict[str]) -> tuple[MessageFilter, Page]:
 
 def suppression_page(query: MultiDict[str]) -> tuple[Page, int | None]:
     """A page of suppressions, and the position that it begins before. Raises as `list_page`."""
-    _check_names(query, _PAGE_NAMES)
-    cursor = query.get("cursor")
-    if cursor and query.get("offset"):
-        raise InvalidRequest(problem="cursor: give either cursor or offset")
+    _check_names(query, _PAGE)
+    cursor = _cursor(query)
     page = Page(count=_number(query, "count", 100), offset=_number(query, "offset", 0))
     return page, decode_position(cursor) if cursor else None
 
@@ -226,10 +217,15 @@ def _check_names(query: MultiDict[str], known: frozenset[str]) -> None:
             raise InvalidRequest(problem=f"{name}: given more than once")
 
 
-def _page(query: MultiDict[str]) -> Page:
-    cursor = query.get("cursor")
+def _cursor(query: MultiDict[str]) -> str | None:
+    cursor = query.get("cursor") or None
     if cursor and query.get("offset"):
         raise InvalidRequest(problem="cursor: give either cursor or offset")
+    return cursor
+
+
+def _page(query: MultiDict[str]) -> Page:
+    cursor = _cursor(query)
     return Page(
         count=_number(query, "count", 100),
         offset=_number(query, "offset", 0),
@@ -240,10 +236,9 @@ def _page(query: MultiDict[str]) -> Page:
 def admin_page(query: MultiDict[str], *filters: str) -> ListPage:
     """The page of a list of the administration, which has these filters beside."""
     _check_names(query, _PAGE | set(filters))
-    cursor = query.get("cursor") or None
-    if cursor and query.get("offset"):
-        raise InvalidRequest(problem="cursor: give either cursor or offset")
-    return ListPage(count=_number(query, "count", 100), offset=_number(query, "offset", 0), cursor=cursor)
+    return ListPage(
+        count=_number(query, "count", 100), offset=_number(query, "offset", 0), cursor=_cursor(query)
+    )
 
 
 def flag(query: Mapping[str, str], name: str) -> bool | None:

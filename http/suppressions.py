@@ -11,7 +11,7 @@ from litestar import Request, Response, delete, get, post
 
 from smsledger.application import cloud_events
 from smsledger.application.directory import ApiKey
-from smsledger.domain.consent import ALL, STRENGTH, Cause, Consent, Reason, Suppressed
+from smsledger.domain.consent import ALL, Cause, Consent, Reason, Suppressed, strongest
 from smsledger.domain.ids import render_message_id
 
 from .auth import SERVER_KINDS, require_key
@@ -193,11 +193,10 @@ def render_suppression(event: Suppressed) -> Suppression:
 def render_check(consent: Consent) -> SuppressionCheck:
     """What stands against sending to a number, newest first."""
     standing = list(consent.suppressions.values())[::-1]
-    strongest = max((event.reason for event in standing), key=lambda reason: STRENGTH[reason], default=None)
     return SuppressionCheck(
         phone_number=consent.number,
         suppressed=bool(standing),
-        reason=strongest,
+        reason=strongest(standing),
         suppressions=[render_suppression(event) for event in standing],
     )
 

@@ -35,7 +35,7 @@ from smsledger.adapters.postgres.migrate import require_current
 from smsledger.adapters.postgres.parked_inbound import PostgresParkedInbound
 from smsledger.adapters.postgres.parked_receipts import PostgresParkedReceipts
 from smsledger.adapters.postgres.rate_windows import PostgresRateWindows, forget_windows
-from smsledger.adapters.postgres.senders import PostgresSenders
+from smsledger.adapters.postgres.sender_owners import PostgresSenderOwners
 from smsledger.adapters.postgres.status import read_status
 from smsledger.adapters.postgres.suppressions import PostgresSuppressions
 from smsledger.adapters.postgres.used_keys import PostgresUsedKeys
@@ -116,13 +116,14 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
             async with pool.connection() as conn:
                 return await read_status(conn)
 
+        consents = ConsentBook(reader, appender, system_clock)
         settle_garbage()
         yield Services(
             directory=directory,
             accept=Accept(appender, numbers, uuid_utils.compat.uuid7, system_clock),
             repeatable=RepeatableRequests(PostgresUsedKeys(pool)),
-            preview=Preview(reader, numbers),
-            consents=ConsentBook(reader, appender, system_clock),
+            preview=Preview(consents, numbers),
+            consents=consents,
             suppressions=PostgresSuppressions(pool),
             numbers=numbers,
             reader=reader,
@@ -264,7 +265,7 @@ async def _inbound(
         reader,
         appender,
         directory,
-        PostgresSenders(pool),
+        PostgresSenderOwners(pool),
         ConversationQueries(pool.connection, watch),
         PostgresParkedInbound(pool),
         E164Numbers(),

@@ -3,9 +3,12 @@
 import json
 import re
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from smsledger.domain.consent import consent_id
+from smsledger.domain.ids import render_consent_id, render_message_id
 from smsledger.http import (
     examples,
     examples_suppressions,
@@ -103,3 +106,11 @@ def test_every_endpoint_of_the_administration_is_documented() -> None:
     }
     documented = re.findall(r"^\| `([A-Z]+ /v1/admin/\S+)` \|", API, re.MULTILINE)
     assert sorted(documented) == sorted(served)
+
+
+def test_the_ids_of_the_suppression_examples_are_those_that_they_would_be() -> None:
+    (event,) = examples_suppressions.HISTORY["events"]
+    data = event["data"]
+    assert event["subject"] == render_consent_id(consent_id(event["organization"], data["number"]))
+    (suppression,) = examples_suppressions.CHECK["suppressions"]
+    assert suppression["messageId"] == render_message_id(UUID(data["message_id"]), inbound=True)

@@ -8,9 +8,9 @@ import msgspec
 
 from smsledger.domain.errors import LedgerError
 
-from .checks import check_alias, is_organization_id
+from .checks import check_alias
 from .listing import Listed, ListPage
-from .organizations import OrganizationNotFound
+from .organizations import check_organization
 from .templates import check_template_id
 
 
@@ -80,8 +80,7 @@ class Approvals:
 
     def _check(self, template_id: int, organization_id: str) -> None:
         check_template_id(template_id)
-        if not is_organization_id(organization_id):
-            raise OrganizationNotFound(organization_id=organization_id[:63])
+        check_organization(organization_id)
 
 
 class NotOfThePool(LedgerError):

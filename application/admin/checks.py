@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from smsledger.application.accept import InvalidField
 
 NAME_CHARACTERS_MAX = 200
+ORGANIZATION_ID_CHARACTERS_MAX = 63
 _ORGANIZATION_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -20,7 +21,8 @@ def check_organization_id(text: str) -> None:
     if not is_organization_id(text):
         raise InvalidField(
             field="organizationId",
-            problem="expected 1 to 63 lower-case letters, digits and hyphens, not beginning with a hyphen",
+            problem=f"expected 1 to {ORGANIZATION_ID_CHARACTERS_MAX} lower-case letters, digits and hyphens, "
+            "not beginning with a hyphen",
         )
 
 

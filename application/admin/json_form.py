@@ -1,9 +1,11 @@
 """How the administration's answers look as JSON, the same for HTTP and for `smsledger admin --json`."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
+
+from smsledger.application.clock import timestamp
 
 
 def json_form(value: Any) -> Any:
@@ -17,5 +19,5 @@ def _timed(value: Any) -> Any:
     if isinstance(value, list):
         return [_timed(inner) for inner in value]
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+        return timestamp(value)
     return value

@@ -12,9 +12,12 @@ from smsledger.application.accept import InvalidField
 from smsledger.application.directory import KeyKind
 from smsledger.domain.errors import LedgerError
 
-from .checks import check_name, is_organization_id, read_moment
+from .checks import check_name, read_moment
 from .listing import Listed, ListPage
-from .organizations import OrganizationNotFound
+from .organizations import OrganizationNotFound, check_organization
+
+KEY_ID_SHOWN_MAX = 63
+"""Characters of an unknown key's id that are said back."""
 
 
 class KeyDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -73,6 +76,7 @@ class Keys:
     async def create(self, command: CreateKey) -> NewKey:
         """Raises InvalidField and OrganizationNotFound."""
         check_name(command.name)
+        check_organization(command.organization_id)
         at = self._clock()
         expires_at = None if command.expires_at is None else read_moment("expiresAt", command.expires_at)
         if expires_at is not None and expires_at <= at:
@@ -89,19 +93,18 @@ class Keys:
             last_used_at=None,
             key=key,
         )
-        if not is_organization_id(command.organization_id) or not await self._store.insert_key(new, digest):
-            raise OrganizationNotFound(organization_id=command.organization_id[:63])
+        if not await self._store.insert_key(new, digest):
+            raise OrganizationNotFound(organization_id=command.organization_id)
         return new
 
     async def revoke(self, key_id: str) -> None:
         """From now on it is refused, within a second in every process; again it changes nothing. Raises KeyNotFound."""
         if "\x00" in key_id or not await self._store.revoke_key(key_id, self._clock()):
-            raise KeyNotFound(key_id=key_id[:63])
+            raise KeyNotFound(key_id=key_id[:KEY_ID_SHOWN_MAX])
 
     async def list(self, organization_id: str | None, page: ListPage) -> Listed[KeyDetail]:
         """Newest first; of one organization where it is named. Raises InvalidCursor and OrganizationNotFound."""
-        if organization_id is not None and not is_organization_id(organization_id):
-            raise OrganizationNotFound(organization_id=organization_id[:63])
+        check_organization(organization_id)
         return await self._store.keys(organization_id, page)
 
 

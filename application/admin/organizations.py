@@ -12,7 +12,12 @@ from smsledger.application.directory import RateLimits
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.keywords import Keywords
 
-from .checks import check_name, check_organization_id, is_organization_id
+from .checks import (
+    ORGANIZATION_ID_CHARACTERS_MAX,
+    check_name,
+    check_organization_id,
+    is_organization_id,
+)
 from .keywords import KeywordChange, changed_keywords
 from .listing import Listed, ListPage
 
@@ -135,24 +140,30 @@ class Organizations:
                 row.created_at,
             )
 
-        known = is_organization_id(organization_id)
-        row = await self._store.update_organization(organization_id, apply) if known else None
+        check_organization(organization_id)
+        row = await self._store.update_organization(organization_id, apply)
         if row is None:
-            raise OrganizationNotFound(organization_id=organization_id[:63])
+            raise OrganizationNotFound(organization_id=organization_id)
         return _shown(row)
 
     async def get(self, organization_id: str) -> OrganizationDetail:
         """Raises OrganizationNotFound."""
-        known = is_organization_id(organization_id)
-        row = await self._store.organization(organization_id) if known else None
+        check_organization(organization_id)
+        row = await self._store.organization(organization_id)
         if row is None:
-            raise OrganizationNotFound(organization_id=organization_id[:63])
+            raise OrganizationNotFound(organization_id=organization_id)
         return _shown(row)
 
     async def list(self, page: ListPage) -> Listed[OrganizationDetail]:
         """By id. Raises InvalidCursor."""
         found = await self._store.organizations(page)
         return Listed(found.total_count, [_shown(row) for row in found.rows], found.next_cursor)
+
+
+def check_organization(organization_id: str | None) -> None:
+    """Whether it could be one's id; None is nobody's. Raises OrganizationNotFound."""
+    if organization_id is not None and not is_organization_id(organization_id):
+        raise OrganizationNotFound(organization_id=organization_id[:ORGANIZATION_ID_CHARACTERS_MAX])
 
 
 def _changed_limits(limits: RateLimits | None, change: RateLimitChange | None) -> RateLimits | None:

@@ -11,9 +11,8 @@ from smsledger.application.accept import InvalidField
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.phone_number import InvalidPhoneNumber, PhoneNumber
 
-from .checks import is_organization_id
 from .listing import Listed, ListPage
-from .organizations import OrganizationNotFound
+from .organizations import check_organization
 
 # As networks show them (GSM 03.38, TP-Originating-Address): a name without a letter would pass for a number.
 _SENDER_ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9 &_.-]{0,9}[A-Za-z0-9])?")
@@ -97,8 +96,7 @@ class Senders:
                 problem="expected a number in E.164 format, or a name of 1 to 11 characters with at least one "
                 "letter: letters, digits, and between them spaces and & _ . -",
             )
-        if command.organization_id is not None and not is_organization_id(command.organization_id):
-            raise OrganizationNotFound(organization_id=command.organization_id[:63])
+        check_organization(command.organization_id)
         detail = SenderDetail(command.sender, command.country, command.organization_id, self._clock())
         await self._store.insert_sender(detail)
         return detail
@@ -114,8 +112,7 @@ class Senders:
         """By country and name. Raises InvalidField, InvalidCursor and OrganizationNotFound."""
         if wanted.country is not None:
             self._check_country(wanted.country)
-        if wanted.organization_id is not None and not is_organization_id(wanted.organization_id):
-            raise OrganizationNotFound(organization_id=wanted.organization_id[:63])
+        check_organization(wanted.organization_id)
         return await self._store.senders(wanted, page)
 
     def _check_country(self, country: str) -> None:

@@ -14,9 +14,9 @@ from msgspec import UNSET, UnsetType
 from smsledger.application.accept import InvalidField
 from smsledger.domain.errors import LedgerError
 
-from .checks import check_alias, check_name, is_organization_id
+from .checks import check_alias, check_name
 from .listing import Listed, ListPage
-from .organizations import OrganizationNotFound
+from .organizations import check_organization
 
 BODY_CHARACTERS_MAX = 10_000
 ID_MAX = 2**63 - 1
@@ -156,8 +156,7 @@ class Templates:
         check_alias("alias", command.alias)
         check_name(command.name)
         self._check_body(command.body)
-        if command.organization_id is not None and not is_organization_id(command.organization_id):
-            raise OrganizationNotFound(organization_id=command.organization_id[:63])
+        check_organization(command.organization_id)
         return self._shown(await self._store.insert_template(command, self._clock()))
 
     async def change(self, template_id: int, command: ChangeTemplate) -> TemplateDetail:
@@ -187,8 +186,7 @@ class Templates:
 
     async def list(self, wanted: TemplateFilter, page: ListPage) -> Listed[TemplateDetail]:
         """By id. Raises InvalidCursor, InvalidField and OrganizationNotFound."""
-        if wanted.organization_id is not None and not is_organization_id(wanted.organization_id):
-            raise OrganizationNotFound(organization_id=wanted.organization_id[:63])
+        check_organization(wanted.organization_id)
         if wanted.alias is not None:
             check_alias("alias", wanted.alias)
         found = await self._store.templates(wanted, page)

@@ -15,7 +15,14 @@ from smsledger.application.admin.senders import SenderExists, SenderNotFound, Se
 from smsledger.application.admin.templates import AliasTaken, TemplateMissing
 from smsledger.domain.errors import LedgerError
 from smsledger.http.errors import error_body, kind_of
-from smsledger.http.openapi_parts import ERROR_SCHEMA, JSON, json_body, json_response
+from smsledger.http.openapi_parts import (
+    ERROR_SCHEMA,
+    JSON,
+    json_body,
+    json_response,
+    page_parameters,
+    query,
+)
 
 from . import examples, schemas
 
@@ -27,41 +34,26 @@ _CUSTOM_ALIAS_TAKEN = AliasTaken(
 )
 
 
-def _parameter(name: str, where: Any, schema: Schema, description: str) -> Parameter:
-    return Parameter(
-        name=name, param_in=where, schema=schema, description=description, required=where == "path"
-    )
-
-
-def _query(name: str, schema: Schema, description: str) -> Parameter:
-    return _parameter(name, "query", schema, description)
+def _path(name: str, schema: Schema, description: str) -> Parameter:
+    return Parameter(name=name, param_in="path", schema=schema, description=description, required=True)
 
 
 _STRING, _INTEGER = OpenAPIType.STRING, OpenAPIType.INTEGER
 _ID = Schema(type=_STRING, pattern=schemas.ID_PATTERN, examples=["acme"])
 _COUNTRY = Schema(type=_STRING, pattern="^[A-Z]{2}$", examples=["DE"])
-_PAGE = (
-    _query("count", Schema(type=_INTEGER, minimum=1, maximum=500, default=100), "Number to return"),
-    _query("offset", Schema(type=_INTEGER, minimum=0, default=0), "Rows to skip; better use cursor"),
-    _query("cursor", Schema(type=_STRING), "`nextCursor` of the page before"),
-)
-_OF_ORGANIZATION = _query("organizationId", _ID, "Only this organization's own")
-_OF_POOL = _query(
+_PAGE = tuple(page_parameters("Rows"))
+_OF_ORGANIZATION = query("organizationId", _ID, "Only this organization's own")
+_OF_POOL = query(
     "pool", Schema(type=OpenAPIType.BOOLEAN), "true: only the pool's; false: only organizations' own"
 )
-_ORGANIZATION_PATH = _parameter("organizationId", "path", _ID, "The organization's ID")
-_KEY_PATH = _parameter(
+_ORGANIZATION_PATH = _path("organizationId", _ID, "The organization's ID")
+_KEY_PATH = _path(
     "keyId",
-    "path",
     Schema(type=_STRING, examples=[examples.KEY_ID]),
     "The key's ID, which is not the key itself",
 )
-_TEMPLATE_PATH = _parameter(
-    "templateId", "path", Schema(type=_INTEGER, minimum=1, examples=[7]), "The template's ID"
-)
-_SENDER_PATH = _parameter(
-    "sender", "path", Schema(type=_STRING, examples=["+18005551234"]), "The number or name"
-)
+_TEMPLATE_PATH = _path("templateId", Schema(type=_INTEGER, minimum=1, examples=[7]), "The template's ID")
+_SENDER_PATH = _path("sender", Schema(type=_STRING, examples=["+18005551234"]), "The number or name")
 
 
 class AdminOperation(Operation):
@@ -153,7 +145,7 @@ CHANGE_ORGANIZATION = _operation(
 LIST_KEYS = _operation(
     examples.KEYS,
     "A page of keys; `lastUsedAt` is some seconds behind",
-    parameters=[*_PAGE, _query("organizationId", _ID, "Only this organization's")],
+    parameters=[*_PAGE, query("organizationId", _ID, "Only this organization's")],
     refusals=[_NO_ORGANIZATION],
 )
 CREATE_KEY = _operation(
@@ -178,7 +170,7 @@ LIST_TEMPLATES = _operation(
         *_PAGE,
         _OF_ORGANIZATION,
         _OF_POOL,
-        _query("alias", Schema(type=_STRING, pattern=schemas.ALIAS_PATTERN), "Only those of this alias"),
+        query("alias", Schema(type=_STRING, pattern=schemas.ALIAS_PATTERN), "Only those of this alias"),
     ],
     refusals=[_NO_ORGANIZATION],
 )
@@ -244,7 +236,7 @@ WITHDRAW = _operation(
 LIST_SENDERS = _operation(
     examples.SENDERS,
     "A page of senders",
-    parameters=[*_PAGE, _OF_ORGANIZATION, _OF_POOL, _query("country", _COUNTRY, "Only for this country")],
+    parameters=[*_PAGE, _OF_ORGANIZATION, _OF_POOL, query("country", _COUNTRY, "Only for this country")],
     refusals=[_NO_ORGANIZATION],
 )
 ADD_SENDER = _operation(
@@ -262,6 +254,6 @@ REMOVE_SENDER = _operation(
     None,
     "It is removed",
     status=204,
-    parameters=[_SENDER_PATH, _query("country", _COUNTRY, "Only for this country; left out: for all")],
+    parameters=[_SENDER_PATH, query("country", _COUNTRY, "Only for this country; left out: for all")],
     refusals=[SenderNotFound(sender="Acme")],
 )

@@ -13,7 +13,7 @@ from smsledger.adapters.postgres.appender import GroupCommitAppender
 from smsledger.adapters.postgres.directory import PostgresDirectory
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.adapters.postgres.parked_inbound import PostgresParkedInbound
-from smsledger.adapters.postgres.senders import PostgresSenders
+from smsledger.adapters.postgres.sender_owners import PostgresSenderOwners
 from smsledger.application.consent import ConsentBook
 from smsledger.application.inbound import LOOK_S, InboundIntake
 from smsledger.application.ledger import MessageLedger
@@ -25,14 +25,14 @@ from smsledger.application.ports import (
     Once,
     VersionConflict,
 )
-from smsledger.domain.consent import ALL, POOL, Cause, Consent, Reason, consent_id
+from smsledger.domain.consent import ALL, POOL, Cause, Consent, Reason, consent_id, covers
 from smsledger.domain.event import Stored
 from smsledger.domain.keywords import DEFAULT_KEYWORDS
 from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.message import Queued, Received
 from smsledger.domain.segments import Encoding
 from smsledger.domain.status import Direction, Status
-from tests.domain.histories import queued
+from tests.domain.histories import queued, sending, sent
 
 from .conftest import Pool, SetClock
 from .messages import store
@@ -85,7 +85,7 @@ class World:
             self.reader,
             appender,  # type: ignore[arg-type]  # some tests break it
             PostgresDirectory(self.pool),
-            PostgresSenders(self.pool),
+            PostgresSenderOwners(self.pool),
             self.conversations,
             self.parked,
             E164Numbers(),
@@ -408,8 +408,23 @@ async def test_an_old_stop_that_is_handed_over_late_does_not_undo_a_newer_start(
 
 
 async def test_an_outbound_message_with_the_same_carriers_id_does_not_hide_the_message(world: World) -> None:
-    from tests.domain.histories import sending, sent
-
     await store(world.appender, queued(), sending(), sent(provider_message_id="in-1"))
-    await world.intake.take([inbound()])
+    await world.intake.take([inbound("STOP")])
     assert len(await world.received()) == 1
+    await store(world.appender, queued(), sending(), sent(provider_message_id="in-1"))
+    before = await world.names()
+    await world.intake.take([inbound("STOP")])  # handed over again
+    assert await world.names() == before
+
+
+async def test_a_reply_with_the_same_carriers_id_does_not_hide_an_opt_out(world: World) -> None:
+    await world.intake.take([inbound("HELP", provider_id="in-1")])
+    reply = next(
+        one.aggregate_id
+        for one in await world.stored()
+        if isinstance(LEDGER_EVENTS.decode(one.topic, one.state), Queued)
+    )
+    events = [sending(), sent(provider_message_id="in-2")]
+    await world.appender.append([Append(reply, "acme", 2, events)])
+    await world.intake.take([inbound("STOP", provider_id="in-2")])
+    assert covers(await world.consent(), OWN)

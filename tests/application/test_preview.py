@@ -13,6 +13,7 @@ from smsledger.adapters.postgres.appender import GroupCommitAppender
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.adapters.templates import compile_template
 from smsledger.application.accept import Accept, Accepted, SendCommand, SmsNotEnabled
+from smsledger.application.consent import ConsentBook
 from smsledger.application.directory import ApiKey, KeyKind, Organization, Sender, Template
 from smsledger.application.ports import Append, ConsentChange
 from smsledger.application.preview import Preview
@@ -75,7 +76,8 @@ async def test_a_preview_is_blocked_where_a_send_is(
         return await AsyncConnection.connect(database, autocommit=True)
 
     appender = GroupCommitAppender(connect, LEDGER_EVENTS, carrier_reference)
-    preview = Preview(PostgresEventReader(pool, LEDGER_EVENTS), E164Numbers())
+    book = ConsentBook(PostgresEventReader(pool, LEDGER_EVENTS), appender, clock)
+    preview = Preview(book, E164Numbers())
     try:
         for version, event in enumerate(said, start=1):
             change = ConsentChange(version, event.scope, isinstance(event, Suppressed))
@@ -93,7 +95,10 @@ async def test_a_preview_is_blocked_where_a_send_is(
     assert sent.blocked == (blocked is not None)
 
 
-async def test_who_may_not_send_may_not_preview(pool: Pool) -> None:
+async def test_who_may_not_send_may_not_preview(
+    pool: Pool, appender: GroupCommitAppender, clock: SetClock
+) -> None:
     silent = Organization("silent", False, {}, {}, {})
+    book = ConsentBook(PostgresEventReader(pool, LEDGER_EVENTS), appender, clock)
     with pytest.raises(SmsNotEnabled):
-        await Preview(PostgresEventReader(pool, LEDGER_EVENTS), E164Numbers()).preview(silent, command(US))
+        await Preview(book, E164Numbers()).preview(silent, command(US))

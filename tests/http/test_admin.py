@@ -382,8 +382,8 @@ def test_the_messages_that_an_admin_key_sees_are_of_its_own_organization(
 
 def test_options_names_every_method_of_a_path(admin: httpx.Client) -> None:
     for path, allowed in (
-        ("organizations", "GET, OPTIONS, POST"),
-        ("templates/1", "GET, OPTIONS, PATCH"),
+        ("organizations", "GET, HEAD, OPTIONS, POST"),
+        ("templates/1", "GET, HEAD, OPTIONS, PATCH"),
         ("templates/1/approvals/demo", "DELETE, OPTIONS, PUT"),
         ("keys/key_1", "DELETE, OPTIONS"),
     ):

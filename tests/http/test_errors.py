@@ -321,6 +321,7 @@ def test_a_wrong_method_is_told_the_right_one(
     methods = answer.headers["Allow"].split(", ")
     assert allowed in methods
     assert ("HEAD" in methods) == ("GET" in methods)
+    assert answer.json()["error"]["message"].endswith(f"only {answer.headers['Allow']}")
 
 
 def raw_request(service: Service, head: bytes, body: bytes = b"") -> tuple[int, bytes]:

@@ -190,8 +190,7 @@ def test_organizations_do_not_see_or_touch_each_others_suppressions(
         assert theirs.get(f"{PATH}/{PERSON}/history").json()["events"] == []
         assert theirs.delete(f"{PATH}/{PERSON}").status_code == 204
         assert theirs.post("/v1/sms", json=OTP).json()["errorCode"] == 0
-        cursor = client.get(PATH).json()["suppressions"]
-        assert len(cursor) == 1
+    assert client.get(PATH).json()["totalCount"] == 1
     assert client.get(f"{PATH}/{PERSON}").json()["suppressed"] is True
 
 

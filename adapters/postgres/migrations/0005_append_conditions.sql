@@ -39,8 +39,8 @@ CREATE INDEX idempotency_keys_stored_at ON idempotency_keys (stored_at);
 -- * guard_*: appends to recipients who must not be suppressed. Those who are come back in `suppressed`, as append numbers.
 -- * key_*: idempotency keys of submissions, which must not have been used within 24 hours. Those that were come back in
 --   `used`, as submission numbers.
--- consent_*: what appends change in `suppressions`, by the version of the event that says so. A submission that changes a
--- consent is stored whole or not at all: an opt-out and the message that it came by are one fact.
+-- consent_*: what appends change in `suppressions`, by the version of the event that says so. Of a submission whose consent
+-- was changed by somebody else nothing is stored: an opt-out and the message that it came by are one fact.
 CREATE FUNCTION ledger_append(
     append_numbers int[], ids uuid[], versions bigint[], topics text[], organizations text[],
     times timestamptz[], carrier_references text[], states bytea[],
@@ -58,6 +58,7 @@ DECLARE
     failed int[]; -- submissions
     stored_keys int[]; -- submissions
     stale int[]; -- appends
+    stored_appends int[]; -- append numbers of the events that were stored, in their order
 BEGIN
     PERFORM pg_advisory_xact_lock('ledger_events'::regclass::oid::int, 0);
     -- Taken from the table under the lock, not from a sequence: a rolled-back append leaves no gap.
@@ -106,10 +107,9 @@ BEGIN
             ORDER BY k.organization_id, k.key, k.submission
         ), stored AS (
             INSERT INTO idempotency_keys AS kept (organization_id, key, fingerprint, answer, position)
-            SELECT w.organization_id, w.key, w.fingerprint, w.answer, base + (
-                SELECT count(*) FROM unnest(append_numbers) AS a (append_number)
-                WHERE a.append_number <= last_appends[w.submission + 1]
-            ) FROM wanted w
+            SELECT w.organization_id, w.key, w.fingerprint, w.answer,
+                base + width_bucket(last_appends[w.submission + 1], append_numbers) -- so many events come until then
+            FROM wanted w
             ON CONFLICT (organization_id, key) DO UPDATE SET
                 fingerprint = excluded.fingerprint, answer = excluded.answer,
                 position = excluded.position, stored_at = excluded.stored_at
@@ -133,12 +133,6 @@ BEGIN
         FROM unnest(append_numbers, ids, versions, topics, organizations, times, carrier_references, states)
             WITH ORDINALITY AS e (append_number, id, version, topic, organization_id, recorded_at, reference, state, place)
         WHERE ledger_submission(e.append_number, last_appends) <> ALL (failed);
-        UPDATE idempotency_keys i SET position = base + (
-            SELECT count(*) FROM unnest(append_numbers) AS a (append_number)
-            WHERE a.append_number <= last_appends[k.submission + 1]
-        )
-        FROM unnest(key_submissions, key_organizations, keys) AS k (submission, organization_id, key)
-        WHERE i.organization_id = k.organization_id AND i.key = k.key AND k.submission = ANY (stored_keys);
     END IF;
 
     BEGIN
@@ -189,6 +183,16 @@ BEGIN
         refused := refused || stale;
     END IF;
 
+    IF stored_keys IS NOT NULL AND (failed IS NOT NULL OR refused IS NOT NULL) THEN -- what is missing moves positions
+        stored_appends := ARRAY(
+            SELECT a.append_number FROM unnest(append_numbers) WITH ORDINALITY AS a (append_number, place)
+            WHERE a.append_number <> ALL (coalesce(refused, '{}')) ORDER BY a.place
+        );
+        UPDATE idempotency_keys i SET position = base + width_bucket(last_appends[k.submission + 1], stored_appends)
+        FROM unnest(key_submissions, key_organizations, keys) AS k (submission, organization_id, key)
+        WHERE i.organization_id = k.organization_id AND i.key = k.key AND k.submission = ANY (stored_keys);
+    END IF;
+
     IF cardinality(consent_appends) > 0 THEN
         WITH changes AS (
             SELECT DISTINCT ON (e.id, c.scope) -- the last word counts
@@ -229,9 +233,6 @@ BEGIN
 END
 $function$;
 
--- Which submission an append belongs to: the first whose last append is not before it.
+-- Which submission an append belongs to: as many as end before it come before.
 CREATE FUNCTION ledger_submission(append_number int, last_appends int[]) RETURNS int
-LANGUAGE sql IMMUTABLE AS $function$
-    SELECT min(l.place)::int - 1 FROM unnest(last_appends) WITH ORDINALITY AS l (last_append, place)
-    WHERE l.last_append >= append_number
-$function$;
+LANGUAGE sql IMMUTABLE AS $function$ SELECT width_bucket(append_number - 1, last_appends) $function$;

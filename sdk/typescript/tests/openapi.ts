@@ -461,7 +461,7 @@ export interface components {
                 };
             };
         };
-        /** @description TEMPLATE_NOT_FOUND or MESSAGE_NOT_FOUND or ORGANIZATION_NOT_FOUND or KEY_NOT_FOUND or SENDER_NOT_FOUND or WEBHOOK_NOT_FOUND */
+        /** @description MESSAGE_NOT_FOUND or TEMPLATE_NOT_FOUND */
         Error404: {
             headers: {
                 /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
@@ -487,7 +487,7 @@ export interface components {
                 };
             };
         };
-        /** @description IDEMPOTENCY_KEY_IN_USE or ORGANIZATION_EXISTS or ALIAS_TAKEN or NOT_A_POOL_TEMPLATE or SENDER_EXISTS or SENDER_TAKEN or TOO_MANY_WEBHOOKS */
+        /** @description IDEMPOTENCY_KEY_IN_USE */
         Error409: {
             headers: {
                 /** @description Seconds to wait */
@@ -1272,6 +1272,12 @@ export interface operations {
             /** @description TOO_MANY_WEBHOOKS */
             409: {
                 headers: {
+                    /** @description Requests of this class that the organization may make in a second; absent where there is no limit */
+                    "X-RateLimit-Limit"?: number;
+                    /** @description How many of them are left now */
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description When all of them are left again if no more is asked, in unix seconds */
+                    "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
                 content: {

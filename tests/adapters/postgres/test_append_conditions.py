@@ -201,6 +201,30 @@ async def test_of_two_uses_in_one_group_the_earlier_wins_and_the_rest_is_stored(
     assert positions(look) == list(range(1, 8))
 
 
+async def test_a_key_knows_the_position_of_its_request_though_others_of_the_group_are_refused(
+    database: str, look: Look
+) -> None:
+    person, taken = uuid4(), uuid4()
+    async with gated(database) as (appender, gate):
+        tasks = [
+            asyncio.create_task(appender.append(appends, use))
+            for appends, use in (
+                ([one(taken), consent(person, 1, "ALL", suppressed=True)], None),
+                ([one(taken)], None),
+                ([one(uuid4()), one(uuid4())], once("first")),
+                ([one(uuid4()), consent(person, 1, POOL, suppressed=True)], None),
+                ([one(uuid4())], once("second")),
+            )
+        ]
+        await asyncio.sleep(0)
+        gate.open()
+        _, (refused,), first, _, second = await asyncio.gather(*tasks)
+    assert isinstance(refused, VersionConflict)
+    assert (first, second) == ([Appended(4), Appended(5)], [Appended(6)])
+    assert keys(look) == {"first": (b"answer", 5), "second": (b"answer", 6)}
+    assert positions(look) == [1, 2, 3, 4, 5, 6]
+
+
 async def test_a_submission_that_is_held_back_uses_no_key(appender: GroupCommitAppender, look: Look) -> None:
     person = uuid4()
     await appender.append([consent(person, 1, "ALL", suppressed=True)])

@@ -16,8 +16,8 @@ _OWNER = "SELECT organization_id FROM senders WHERE sender = %b"
 _ORGANIZATIONS = "SELECT organization_id FROM organizations ORDER BY organization_id LIMIT 2"
 
 
-class PostgresSenders:
-    """The Senders port."""
+class PostgresSenderOwners:
+    """The SenderOwners port."""
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
