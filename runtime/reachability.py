@@ -35,7 +35,8 @@ class PortBusy(LedgerError):
     """Somebody else listens on the port that was asked for."""
 
     message = (
-        "port {port} on {host} is in use by another program: stop it, or choose another port with --port"
+        "port {port} on {host} is in use by another program: stop it, or choose another port with --port "
+        '(`make run ARGS="--port 9000"`)'
     )
 
 

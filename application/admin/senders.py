@@ -131,7 +131,7 @@ class Senders:
             raise InvalidField(
                 field="country",
                 problem=f"the number is of {number.country}, not of {command.country}: correct one of them, "
-                "or say acceptCountryMismatch to send to that country from it all the same",
+                "or say acceptCountryMismatch (--accept-country-mismatch) to send to that country from it all the same",
             )
 
 
@@ -150,4 +150,4 @@ class SenderTaken(LedgerError):
 class SenderNotFound(LedgerError):
     """No such sender."""
 
-    message = "sender: there is no sender `{sender}`; in a path a plus may be written %2B"
+    message = "sender: there is no sender `{sender}`"

@@ -50,6 +50,9 @@ _COLOURS = {
     "restored": "green",
 }
 
+EVENT_NAMES = frozenset(event_name(topic) for topic in LEDGER_EVENTS.types)
+"""The types of events, as `tail --type` takes them."""
+
 _NUMBER_FIELDS = ("recipient", "sender", "number")
 
 

@@ -17,7 +17,16 @@ from smsledger.adapters.postgres.event_log import EventLog
 from smsledger.domain.event import Stored, event_name
 from smsledger.domain.ids import render_aggregate_id
 
-from .event_text import NAME_WIDTH, cloud_event, colour_of, decoded, details, event_label, local_text
+from .event_text import (
+    EVENT_NAMES,
+    NAME_WIDTH,
+    cloud_event,
+    colour_of,
+    decoded,
+    details,
+    event_label,
+    local_text,
+)
 from .installation import Installation, data_option, find_installation
 from .running import run_until_stopped
 
@@ -72,6 +81,11 @@ def tail(
     Numbers are masked and bodies left out unless --reveal is given.
     """
     names = frozenset(name.lower().removeprefix("sms.") for name in types)
+    if unknown := names - EVENT_NAMES:
+        known = ", ".join(sorted(EVENT_NAMES))
+        raise click.BadParameter(
+            f"`{min(unknown)}` is no type of events; there are {known}", param_hint="--type"
+        )
     options = TailOptions(start, not no_follow, organization, names, as_json, reveal)
     run_until_stopped(Tail(find_installation(data), options).run())
 

@@ -79,7 +79,8 @@ def _header(message_id: str, events: Sequence[Stored], *, reveal: bool) -> Itera
     segments = segments_text(message.segments, first.encoding if isinstance(first, Queued | Received) else "")
     yield f"  body          {message.body if reveal else f'(hidden, {len(message.body)} characters)'}, {segments}"
     if isinstance(first, Queued):
-        yield f"  template      {first.template_alias or first.template_id}, version {first.template_version}"
+        template = first.template_alias or first.template_id
+        yield f"  template      {f'{template}, version {first.template_version}' if template else 'none, the reply to a keyword'}"
     if message.tag is not None:
         yield f"  tag           {message.tag}"
     if message.metadata:

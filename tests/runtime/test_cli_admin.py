@@ -105,6 +105,14 @@ def test_a_template_is_read_from_a_file_or_from_the_standard_input(
     assert json.loads(result.stdout)["body"] == "Hi {{ name }}"
 
 
+def test_lists_in_tables_are_words(ledger: dict[str, str]) -> None:
+    made = admin(
+        ledger, "templates", "create", "otp", "--name", "OTP", "--body", "{{ site }} code {{ code }}"
+    )
+    assert "site, code" in made.stdout
+    assert "STOP, STOPALL" in admin(ledger, "organizations", "create", "acme", "--name", "Acme").stdout
+
+
 def test_lists_have_all_rows(ledger: dict[str, str]) -> None:
     with psycopg.connect(ledger["SMSLEDGER_POSTGRES_URL"]) as conn:
         conn.execute(
@@ -123,12 +131,15 @@ def test_refusals_are_one_line_that_names_the_remedy(ledger: dict[str, str], tmp
         (("organizations", "create", "Acme", "--name", "Acme"), "expected 1 to 63 lower-case letters"),
         (("organizations", "get", "nobody"), "there is no organization `nobody`"),
         (("organizations", "change", "acme", "--send-rate", "0"), "rateLimits.send: expected 1 to"),
-        (("organizations", "change", "acme", "--keywords", str(tmp_path / "none")), "--keywords: "),
+        (
+            ("organizations", "change", "acme", "--keywords", str(tmp_path / "none")),
+            "none cannot be read (No such file",
+        ),
         (("keys", "create", "nobody", "--kind", "SERVER", "--name", "x"), "no organization `nobody`"),
         (("keys", "create", "acme", "--kind", "SERVER", "--name", "x", "--expires-at", "x"), "expiresAt: "),
         (("keys", "revoke", "key_1"), "there is no key `key_1`"),
         (create, "either with --body or with --file"),
-        ((*create, "--file", str(tmp_path / "none")), "--file: "),
+        ((*create, "--file", str(tmp_path / "none")), "none cannot be read (No such file"),
         ((*create, "--body", "{{ x"), "body: expected '}}'"),
         (("senders", "add", "123", "--country", "US"), "sender: expected"),
         (("senders", "remove", "123"), "there is no sender `123`"),

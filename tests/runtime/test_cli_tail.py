@@ -43,6 +43,9 @@ def test_it_filters_by_organization_and_by_type(environment: dict[str, str]):
     assert positions(run(*everything, "--organization", "acme", environment=environment).stdout) == [7, 8, 9]
     several = (*everything, "--type", "DELIVERED", "--type", "sms.failed")
     assert positions(run(*several, environment=environment).stdout) == [6, 9]
+    unknown = run(*everything, "--type", "bounced", environment=environment)
+    assert unknown.exit_code == 2
+    assert "bounced" in unknown.stderr
 
 
 def test_a_line_for_people_has_no_personal_data_and_no_colour_in_a_pipe(environment: dict[str, str]):

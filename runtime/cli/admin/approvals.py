@@ -28,7 +28,7 @@ def approve(
 def withdraw(template_id: int, organization_id: str, data: str | None) -> None:
     """Let an organization no longer use a template of the pool."""
     administer(data, lambda use: use.approvals.withdraw(template_id, organization_id))
-    click.echo(f"template {template_id} is not approved for {organization_id}")
+    click.echo(f"{organization_id} may no longer use template {template_id}")
 
 
 @click.command(name="approvals")

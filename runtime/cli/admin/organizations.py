@@ -106,5 +106,7 @@ def _keywords(path: Path | None) -> KeywordChange | None:
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=KeywordChange)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise KeywordsUnreadable(reason=f"{path} cannot be read ({error.strerror})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise KeywordsUnreadable(reason=error) from None

@@ -100,7 +100,7 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "-"
     if isinstance(value, dict):
         return "; ".join(f"{name} {_cell(inner)}" for name, inner in value.items())

@@ -28,7 +28,7 @@ class BodyMissing(LedgerError):
 class BodyUnreadable(LedgerError):
     """The file with the text cannot be read."""
 
-    message = "--file: {reason}"
+    message = "--file: {path} cannot be read ({reason})"
 
 
 @click.group()
@@ -132,6 +132,7 @@ def _text(body: str | None, file: Path | None) -> str:
     try:
         read = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BodyUnreadable(reason=error) from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BodyUnreadable(path=file, reason=reason) from None
     # A file ends with a line end that nobody means to send.
     return read.removesuffix("\n").removesuffix("\r")

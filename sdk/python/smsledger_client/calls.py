@@ -25,6 +25,7 @@ from .results import (
     Preview,
     Result,
     SendResult,
+    StoredResult,
     Suppression,
     SuppressionHistory,
     SuppressionPage,
@@ -118,7 +119,7 @@ def send(
     tag: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
-) -> Call[SendResult]:
+) -> Call[StoredResult]:
     """Send an SMS with a template of the organization or the pool: `template_alias` or `template_id`.
 
     The message is durable when this returns. All attempts carry one idempotency key, `idempotency_key` or one made for
@@ -126,7 +127,7 @@ def send(
     recipient is no error: `error_code` is 1006.
     """
     message = _message(to, template_alias, template_id, template_model, tag, metadata)
-    return Call("POST", "/sms", _of(SendResult), body=message, idempotency_key=_key(idempotency_key))
+    return Call("POST", "/sms", _of(StoredResult), body=message, idempotency_key=_key(idempotency_key))
 
 
 def send_batch(

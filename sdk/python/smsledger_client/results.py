@@ -41,6 +41,13 @@ class SendResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredResult(SendResult):
+    """What became of a message sent alone: it is stored, else there is an exception."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MessageEvent(Result):
     """One step of a message's life."""
 

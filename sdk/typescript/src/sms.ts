@@ -15,6 +15,7 @@ import type {
   Preview,
   SendParams,
   SendResult,
+  StoredResult,
 } from './types.js';
 import { Webhooks } from './webhooks.js';
 
@@ -34,7 +35,7 @@ export class Sms {
    *
    * A suppressed recipient is a result: `errorCode` 1006, and the message is recorded as BLOCKED.
    */
-  send(message: SendParams, options?: SendOptions): Promise<SendResult> {
+  send(message: SendParams, options?: SendOptions): Promise<StoredResult> {
     return this.#send(['sms'], message, options);
   }
 

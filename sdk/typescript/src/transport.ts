@@ -175,7 +175,10 @@ function pathOf({ path }: Call): string {
 }
 
 function withVersion(baseUrl: string): string {
-  const url = new URL(baseUrl); // throws TypeError
+  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw new TypeError(`baseUrl: expected a URL such as http://127.0.0.1:8080/v1, not '${baseUrl}'`);
+  }
   const path = url.pathname.replace(/\/+$/, '');
   return url.origin + (path || '/v1');
 }

@@ -53,6 +53,11 @@ export interface SendResult {
   message: string;
 }
 
+/** What became of a message sent alone: it is stored, else the call is rejected. */
+export interface StoredResult extends SendResult {
+  messageId: string;
+}
+
 export interface MessageEvent {
   eventType: MessageEventType;
   timestamp: Timestamp;

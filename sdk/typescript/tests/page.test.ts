@@ -36,7 +36,7 @@ test('SMS methods', async () => {
     const message = await client.sms.get('sms_abc123');
     return message;
   }, NotFoundError); // the page's id is nobody's
-  const message = await client.sms.get(String(result.messageId));
+  const message = await client.sms.get(result.messageId);
   assert.equal(message.body, 'Your verification code is 123456');
   assert.equal(message.events[0]?.eventType, 'QUEUED');
 
