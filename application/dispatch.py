@@ -57,6 +57,7 @@ Finished: TypeAlias = None
 """Nothing is left to dispatch; a number instead says after how many seconds to look again."""
 
 
+SUPPRESSED_MEANWHILE = "the recipient was suppressed before the carrier could be asked again"
 LOST_MAX = 20_000
 """Own attempts without an answer that are remembered; one that is not waits longer, and no worse."""
 
@@ -228,6 +229,8 @@ class Dispatcher:
             return await self._record(message, carrier, found)
         if not carrier.idempotent:
             return await self._ledger.change(message, self._unknown(message.attempt, found.reason))
+        if await self._ledger.is_suppressed(message):  # submitting it again could send it only now
+            return await self._ledger.change(message, self._unknown(message.attempt, SUPPRESSED_MEANWHILE))
         outcome = await carrier.submit(submission)
         if isinstance(outcome, TryLater):
             # Says nothing about the earlier try: the question stays open until the carrier answers it.

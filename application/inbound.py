@@ -126,14 +126,20 @@ class InboundIntake:
             return 0
         found = await self._parked.waiting(self._parked_after, PARKED_BATCH)
         recorded = 0
+        contended: InboundContended | None = None
         for number, message in found:
-            if await self._record(message):
-                await self._parked.forget(number)
-                recorded += 1
+            try:
+                if await self._record(message):
+                    await self._parked.forget(number)
+                    recorded += 1
+            except InboundContended as error:  # keeps no other back; raised below, so that it is counted
+                contended = error
         self._parked_after = found[-1][0] if found else 0
         if len(found) < PARKED_BATCH:
             self._parked_after = 0
             self._next_look = now + timedelta(seconds=LOOK_S)
+        if contended is not None:
+            raise contended
         return recorded
 
     async def _take_in_order(self, messages: Sequence[CarrierInbound]) -> None:

@@ -10,7 +10,7 @@ from smsledger.adapters.postgres.appender import GroupCommitAppender
 from smsledger.adapters.postgres.event_reader import PostgresEventReader
 from smsledger.application.consent import ConsentBook
 from smsledger.application.ledger import MessageLedger
-from smsledger.application.ports import Taken, TryLater
+from smsledger.application.ports import Taken, TryLater, Unknown
 from smsledger.application.receipts import ReceiptIntake
 from smsledger.domain.consent import ALL, POOL, Cause, Reason
 from smsledger.domain.event import Event
@@ -21,7 +21,7 @@ from tests.domain.histories import queued
 from .conftest import SetClock
 from .messages import events_of
 from .scripted import ScriptedCarrier
-from .test_dispatch import Desk
+from .test_dispatch import Desk, interrupted
 
 PERSON, OWN = queued().recipient, "ACME"
 TAKEN = Taken("out-1")
@@ -113,3 +113,15 @@ async def test_who_opted_in_again_is_sent_to(desk: Desk, book: ConsentBook) -> N
     job = await desk.job()
     await desk.dispatch(ScriptedCarrier(TAKEN), job)
     assert (await desk.message(job)).status is Status.SENT
+
+
+async def test_an_attempt_whose_outcome_is_lost_is_not_repeated_to_who_opted_out_meanwhile(
+    desk: Desk, book: ConsentBook
+) -> None:
+    job = await desk.job(*interrupted(), redelivered=True)
+    await opted_out(book, POOL)
+    carrier = ScriptedCarrier(TAKEN, idempotent=True)
+    carrier.knows.append(Unknown("the carrier keeps no record"))
+    await desk.dispatch(carrier, job)
+    assert carrier.submitted == []
+    assert await desk.names(job) == ["Queued", "Sending", "OutcomeUnknown"]
