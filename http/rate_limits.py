@@ -50,8 +50,7 @@ class LimitedLanes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on if its organization's limit allows."""
-        path = served_path(scope["path"]) if scope["type"] == ScopeType.HTTP else ""
-        if not path.startswith(LANES):
+        if scope["type"] != ScopeType.HTTP or not (path := served_path(scope["path"])).startswith(LANES):
             await self._lanes(scope, receive, send)
             return
         services: Services = self._app.state["services"]
