@@ -168,6 +168,9 @@ class InboundIntake:
         at = self._clock()
         received = _received(message, person, route, at)
         events = _changes(consent, said, route.scope, message_id, at)
+        if said is not None and said.kind is KeywordKind.OPT_IN:
+            taken_back = await self._said_since(consent, message)
+            events = [event for event in events if getattr(event, "scope", None) not in taken_back]
         appends = [Append(message_id, organization_id, 1, (received,))]
         if events:
             appends.append(consent_append(consent, events))
@@ -183,6 +186,22 @@ class InboundIntake:
             return False
         found = await self._reader.load([*{known, message_id}])
         return any(isinstance(events[0].event, Received) for events in found.values())
+
+    async def _said_since(self, consent: Consent, message: CarrierInbound) -> frozenset[str]:
+        """Scopes of opt-outs that the person wrote after `message`, by the carrier's time: what could not be taken at
+        once comes again after what was written later, and must not undo that.
+        """
+        written_at = message.provider_at
+        said_by = {one.message_id: one.scope for one in consent.suppressions.values() if one.message_id}
+        if written_at is None or not said_by:
+            return frozenset()
+        found = await self._reader.load(list(said_by))
+        times = {
+            said_by[message_id]: recorded[0].event.provider_at
+            for message_id, recorded in found.items()
+            if isinstance(recorded[0].event, Received)
+        }
+        return frozenset(scope for scope, at in times.items() if at is not None and at > written_at)
 
     def _person(self, sender: str) -> _Person:
         try:

@@ -244,6 +244,11 @@ async def test_a_character_that_cannot_be_stored_loses_no_message(world: World) 
     assert [event.body for event in await world.received()] == ["a\N{REPLACEMENT CHARACTER}b"]
 
 
+async def test_a_character_that_cannot_be_stored_loses_no_opt_out(world: World) -> None:
+    await world.intake.take([inbound("STOP\x00")])
+    assert OWN in (await world.consent()).suppressions
+
+
 async def test_a_ledger_that_is_away_leaves_the_message_with_the_carrier(world: World) -> None:
     class Away:
         async def append(self, appends: Sequence[Append], once: Once | None = None) -> None:
@@ -404,6 +409,18 @@ async def test_an_old_stop_that_is_handed_over_late_does_not_undo_a_newer_start(
     await world.intake.take([inbound("START", provider_id="in-2")])
     world.clock.advance(10)
     await world.intake.take([inbound("STOP")])
+    assert (await world.consent()).suppressions == {}
+
+
+async def test_an_old_start_that_is_handed_over_late_does_not_undo_a_newer_stop(world: World) -> None:
+    written_at = world.clock.now
+    stop = replace(inbound("STOP"), provider_at=written_at + timedelta(seconds=5))
+    start = replace(inbound("START", provider_id="in-2"), provider_at=written_at)
+    await world.intake.take([stop, start])
+    assert list((await world.consent()).suppressions) == [OWN]
+    assert [reply.body for reply in await world.replies()] == [DEFAULT_KEYWORDS.opt_out_reply]
+    newer = replace(inbound("START", provider_id="in-3"), provider_at=written_at + timedelta(seconds=10))
+    await world.intake.take([newer])
     assert (await world.consent()).suppressions == {}
 
 
