@@ -228,6 +228,11 @@ class Dispatcher:
             return await self._record(message, carrier, found)
         if not carrier.idempotent:
             return await self._ledger.change(message, self._unknown(message.attempt, found.reason))
+        if message.in_reply_to is None and await self._ledger.is_suppressed(message):
+            # Trying again might be the first time that the carrier hears of the message.
+            if not carrier.ready:
+                return self._limits.carrier_down_s
+            return await self._ledger.change(message, self._unknown(message.attempt, found.reason))
         outcome = await carrier.submit(submission)
         if isinstance(outcome, TryLater):
             # Says nothing about the earlier try: the question stays open until the carrier answers it.

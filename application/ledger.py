@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from smsledger.domain import consent as consents
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, UnknownEventType
 from smsledger.domain.message import CorruptHistory, Message, evolve, fold
@@ -78,6 +79,13 @@ class MessageLedger:
         if message is None:
             raise MessageMissing(message_id=message_id)
         return message
+
+    async def is_suppressed(self, message: Message) -> bool:
+        """Whether the recipient is suppressed for the message's sender as far as is known now; a guard knows it for sure."""
+        consent_id = consents.consent_id(message.organization_id, message.recipient)
+        recorded = (await self._reader.load([consent_id])).get(consent_id, [])
+        consent = consents.fold(message.organization_id, message.recipient, [one.event for one in recorded])
+        return consents.covers(consent, consents.sender_scope(message.sender, pooled=message.pooled))
 
     async def change(self, message: Message, decide: Decision) -> Message:
         """Append what `decide` says and return the message after it.
