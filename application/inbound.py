@@ -21,6 +21,7 @@ from smsledger.domain.keywords import KeywordKind, Said
 from smsledger.domain.message import Message, Queued, Received
 from smsledger.domain.phone_number import InvalidPhoneNumber
 from smsledger.domain.segments import count_segments
+from smsledger.projections.behind import ConversationsBehind
 
 from .accept import NumberReader
 from .clock import Clock
@@ -139,7 +140,13 @@ class InboundIntake:
     async def _take_in_order(self, messages: Sequence[CarrierInbound]) -> None:
         """One person's messages: STOP and START in the order in which they came."""
         for message in messages:
-            if not await self._record(message):
+            try:
+                recorded = await self._record(message)
+            except ConversationsBehind as behind:  # kept here: carriers do not try for ever
+                log.warning("inbound_waits_for_conversations", carrier=message.carrier, error=str(behind))
+                await self._parked.park(message)
+                continue
+            if not recorded:
                 log.warning(
                     "inbound_without_organization", carrier=message.carrier, recipient=message.recipient
                 )
@@ -211,11 +218,12 @@ class InboundIntake:
         return _Person(number.e164, number.country, can_be_answered=True)
 
     async def _route(self, message: CarrierInbound, person: _Person) -> _Route | None:
-        """Whose the message is: the owner's of the number, else whose message it answers, else the only one's."""
+        """Whose the message is: the owner's of the number, else the only one's, else whose message it answers."""
         owner = await self._owners.owner(message.recipient)
         own = owner.organization_id if owner is not None else None
+        own = own or await self._owners.only_organization()
         last = await self._conversations.last_sent(message.recipient, person.number, own)
-        organization_id = own or (last[1] if last else None) or await self._owners.only_organization()
+        organization_id = own or (last[1] if last else None)
         if organization_id is None:
             return None
         try:

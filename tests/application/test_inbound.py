@@ -32,6 +32,7 @@ from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.message import Queued, Received
 from smsledger.domain.segments import Encoding
 from smsledger.domain.status import Direction, Status
+from smsledger.projections.behind import ConversationsBehind
 from tests.domain.histories import queued, sending, sent
 
 from .conftest import Pool, SetClock
@@ -53,11 +54,14 @@ class RememberedConversations:
 
     def __init__(self) -> None:
         self.sent: dict[tuple[str, str], tuple[UUID, str, datetime]] = {}
+        self.behind = False
 
     async def last_sent(
         self, sender: str, recipient: str, organization_id: str | None
     ) -> tuple[UUID, str, datetime] | None:
         """See the port."""
+        if self.behind:
+            raise ConversationsBehind(position=1)
         found = self.sent.get((sender, recipient))
         return found if found and organization_id in (None, found[1]) else None
 
@@ -220,6 +224,18 @@ async def test_a_message_that_is_nobodys_is_parked_and_recorded_once_it_is_someb
     assert await world.intake.step() == 2
     assert await world.parked.waiting(0, 10) == []
     assert [event.body for event in await world.received()] == ["STOP", "Hello"]
+    assert POOL in (await world.consent()).suppressions
+
+
+async def test_a_message_is_kept_while_it_is_not_sure_whose_it_is(world: World) -> None:
+    await world.sent()
+    world.conversations.behind = True
+    await world.intake.take([inbound("STOP", to=POOLED)])
+    assert (await world.consent()).suppressions == {}
+    with pytest.raises(ConversationsBehind):
+        await world.intake.step()
+    world.conversations.behind = False
+    assert await world.intake.step() == 1
     assert POOL in (await world.consent()).suppressions
 
 
