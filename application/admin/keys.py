@@ -19,7 +19,6 @@ from .organizations import OrganizationNotFound, check_organization
 KEY_ID_SHOWN_MAX = 63
 """Characters of an unknown key's id that are said back."""
 
-
 KEY_PREFIX = "sk_"
 
 
