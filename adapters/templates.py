@@ -3,12 +3,14 @@
 No template storage here, and no autoescaping: an SMS is not HTML.
 """
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from liquid import Environment, StrictDefaultUndefined
-from liquid.exceptions import LiquidError, UndefinedError
+from liquid import Environment, RenderContext, StrictDefaultUndefined
+from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.exceptions import FilterArgumentError, LiquidError, LoopIterationLimitError, UndefinedError
 
 from smsledger.application.admin.templates import TemplateInvalid
 from smsledger.application.directory import CompiledTemplate, MissingVariable, TemplateFailed
@@ -23,8 +25,19 @@ _UNDEFINED_NAME = re.compile(r"^'?([^\s']+)'? is undefined")
 
 
 # What the engine's filters let through for odd values: `modulo: 0` of a float, `base64_decode` of what is none.
-_ENGINE_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_ENGINE_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 OUTPUT_BYTES_MAX = 20_000
+LOOP_ITERATIONS_MAX = 1_000
+MARKUP_MAX = 300
+"""Opening braces of a new template: what the engine takes to read them grows with their square."""
 _FILE_TAGS = frozenset({"include", "render"})
 """Tags that read other templates, of which there are none to read."""
 
@@ -32,13 +45,38 @@ _FILE_TAGS = frozenset({"include", "render"})
 class _SmsEnvironment(Environment):
     """Liquid with limits: a template cannot exhaust time or memory."""
 
-    loop_iteration_limit = 1_000
+    loop_iteration_limit = LOOP_ITERATIONS_MAX
     output_stream_limit = OUTPUT_BYTES_MAX
     local_namespace_limit = 20_000
     context_depth_limit = 10
 
 
 _environment = _SmsEnvironment(undefined=StrictDefaultUndefined, strict_filters=True)
+
+
+def _replace(function: Callable[..., str]) -> Callable[..., str]:
+    """The filter `replace`, which alone makes a text of the product of two lengths."""
+
+    @functools.wraps(function)  # with the marks by which the engine knows what a filter wants to be given
+    def replace(text: Any, wanted: Any, instead: Any = "") -> str:
+        if str(text).count(str(wanted)) * len(str(instead)) > OUTPUT_BYTES_MAX:
+            raise FilterArgumentError("replace: the text becomes too long", token=None)
+        return function(text, wanted, instead)
+
+    return replace
+
+
+def _evaluate_range(literal: RangeLiteral, context: RenderContext) -> range:
+    """A range is short to write; filters make a list of it, and `contains` goes through it."""
+    made = _whole_range(literal, context)
+    if len(made) > LOOP_ITERATIONS_MAX:
+        raise LoopIterationLimitError(f"a range of more than {LOOP_ITERATIONS_MAX}", token=literal.token)
+    return made
+
+
+_environment.filters["replace"] = _replace(_environment.filters["replace"])
+_whole_range = RangeLiteral.evaluate
+RangeLiteral.evaluate = _evaluate_range  # type: ignore[method-assign, assignment]  # the engine has no limit to set
 
 
 class LiquidTemplate:
@@ -129,6 +167,8 @@ def inspect_template(source: str) -> tuple[str, ...]:
 
     Stricter than compiling: what the engine would only stumble over when it renders is refused too.
     """
+    if len(_ANY_MARKUP.findall(source)) > MARKUP_MAX:
+        raise TemplateInvalid(reason=f"at most {MARKUP_MAX} variables and tags", line=1, column=1)
     try:
         template = _environment.from_string(source)
         analysis = template.analyze(include_partials=False)

@@ -57,7 +57,6 @@ Finished: TypeAlias = None
 """Nothing is left to dispatch; a number instead says after how many seconds to look again."""
 
 
-SUPPRESSED_MEANWHILE = "the recipient was suppressed before the carrier could be asked again"
 LOST_MAX = 20_000
 """Own attempts without an answer that are remembered; one that is not waits longer, and no worse."""
 
@@ -229,8 +228,11 @@ class Dispatcher:
             return await self._record(message, carrier, found)
         if not carrier.idempotent:
             return await self._ledger.change(message, self._unknown(message.attempt, found.reason))
-        if await self._ledger.is_suppressed(message):  # submitting it again could send it only now
-            return await self._ledger.change(message, self._unknown(message.attempt, SUPPRESSED_MEANWHILE))
+        if message.in_reply_to is None and await self._ledger.is_suppressed(message):
+            # Trying again might be the first time that the carrier hears of the message.
+            if not carrier.ready:
+                return self._limits.carrier_down_s
+            return await self._ledger.change(message, self._unknown(message.attempt, found.reason))
         outcome = await carrier.submit(submission)
         if isinstance(outcome, TryLater):
             # Says nothing about the earlier try: the question stays open until the carrier answers it.

@@ -21,6 +21,7 @@ from smsledger.domain.keywords import KeywordKind, Said
 from smsledger.domain.message import Message, Queued, Received
 from smsledger.domain.phone_number import InvalidPhoneNumber
 from smsledger.domain.segments import count_segments
+from smsledger.projections.behind import ConversationsBehind
 
 from .accept import NumberReader
 from .clock import Clock
@@ -145,7 +146,13 @@ class InboundIntake:
     async def _take_in_order(self, messages: Sequence[CarrierInbound]) -> None:
         """One person's messages: STOP and START in the order in which they came."""
         for message in messages:
-            if not await self._record(message):
+            try:
+                recorded = await self._record(message)
+            except ConversationsBehind as behind:  # kept here: carriers do not try for ever
+                log.warning("inbound_waits_for_conversations", carrier=message.carrier, error=str(behind))
+                await self._parked.park(message)
+                continue
+            if not recorded:
                 log.warning(
                     "inbound_without_organization", carrier=message.carrier, recipient=message.recipient
                 )
@@ -174,6 +181,9 @@ class InboundIntake:
         at = self._clock()
         received = _received(message, person, route, at)
         events = _changes(consent, said, route.scope, message_id, at)
+        if said is not None and said.kind is KeywordKind.OPT_IN:
+            taken_back = await self._said_since(consent, message)
+            events = [event for event in events if getattr(event, "scope", None) not in taken_back]
         appends = [Append(message_id, organization_id, 1, (received,))]
         if events:
             appends.append(consent_append(consent, events))
@@ -190,6 +200,22 @@ class InboundIntake:
         found = await self._reader.load([*{known, message_id}])
         return any(isinstance(events[0].event, Received) for events in found.values())
 
+    async def _said_since(self, consent: Consent, message: CarrierInbound) -> frozenset[str]:
+        """Scopes of opt-outs that the person wrote after `message`, by the carrier's time: what could not be taken at
+        once comes again after what was written later, and must not undo that.
+        """
+        written_at = message.provider_at
+        said_by = {one.message_id: one.scope for one in consent.suppressions.values() if one.message_id}
+        if written_at is None or not said_by:
+            return frozenset()
+        found = await self._reader.load(list(said_by))
+        times = {
+            said_by[message_id]: recorded[0].event.provider_at
+            for message_id, recorded in found.items()
+            if isinstance(recorded[0].event, Received)
+        }
+        return frozenset(scope for scope, at in times.items() if at is not None and at > written_at)
+
     def _person(self, sender: str) -> _Person:
         try:
             number = self._numbers.parse(sender)
@@ -198,11 +224,12 @@ class InboundIntake:
         return _Person(number.e164, number.country, can_be_answered=True)
 
     async def _route(self, message: CarrierInbound, person: _Person) -> _Route | None:
-        """Whose the message is: the owner's of the number, else whose message it answers, else the only one's."""
+        """Whose the message is: the owner's of the number, else the only one's, else whose message it answers."""
         owner = await self._owners.owner(message.recipient)
         own = owner.organization_id if owner is not None else None
+        own = own or await self._owners.only_organization()
         last = await self._conversations.last_sent(message.recipient, person.number, own)
-        organization_id = own or (last[1] if last else None) or await self._owners.only_organization()
+        organization_id = own or (last[1] if last else None)
         if organization_id is None:
             return None
         try:

@@ -81,12 +81,11 @@ class MessageLedger:
         return message
 
     async def is_suppressed(self, message: Message) -> bool:
-        """Whether consent keeps the message back now: for what appends no event that could carry a guard."""
+        """Whether the recipient is suppressed for the message's sender as far as is known now; a guard knows it for sure."""
         consent_id = consents.consent_id(message.organization_id, message.recipient)
         recorded = (await self._reader.load([consent_id])).get(consent_id, [])
         consent = consents.fold(message.organization_id, message.recipient, [one.event for one in recorded])
-        scope = consents.sender_scope(message.sender, pooled=message.pooled)
-        return message.in_reply_to is None and consents.covers(consent, scope)
+        return consents.covers(consent, consents.sender_scope(message.sender, pooled=message.pooled))
 
     async def change(self, message: Message, decide: Decision) -> Message:
         """Append what `decide` says and return the message after it.

@@ -412,6 +412,7 @@ class Conversations(Protocol):
     ) -> tuple[UUID, str, datetime] | None:
         """The newest outbound message from `sender` to `recipient`, of one organization or of any; no blocked one.
 
-        Its id, its organization, and when it was queued.
+        Its id, its organization, and when it was queued. Of any organization it is told for sure or not at all: raises
+        ConversationsBehind. Of one, whose it is being known, it is the newest that is known.
         """
         ...

@@ -44,9 +44,11 @@ class Keywords(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def said_in(self, body: str) -> Said | None:
         """The keyword that `body` is: the whole of it, in any case, blanks around it left out. Else None.
 
+        Around it characters that nobody sees are blanks, too: phones and carriers add some to what was written.
+
         A word that stands in several lists opts out rather than in, and in rather than asks for help.
         """
-        word = body.strip().casefold()
+        word = _bare(body).casefold()
         for kind, words in (
             (KeywordKind.OPT_OUT, self.opt_out),
             (KeywordKind.OPT_IN, self.opt_in),
@@ -66,6 +68,20 @@ class Keywords(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
                 return self.opt_in_reply
             case KeywordKind.HELP:
                 return self.help_reply
+
+
+def _bare(text: str) -> str:
+    first, last = 0, len(text)
+    while first < last and _is_unseen(text[first]):
+        first += 1
+    while last > first and _is_unseen(text[last - 1]):
+        last -= 1
+    return text[first:last]
+
+
+def _is_unseen(character: str) -> bool:
+    """U+FFFD stands where there was something that could not be read or stored, such as the filling of a GSM body."""
+    return character.isspace() or not character.isprintable() or character == "\N{REPLACEMENT CHARACTER}"
 
 
 DEFAULT_KEYWORDS = Keywords()

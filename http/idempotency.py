@@ -19,14 +19,17 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def idempotency_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """The key of a request; None where it has none. Raises InvalidRequest."""
-    for name, value in headers:
-        if name == _HEADER:
-            if not 1 <= len(value) <= KEY_CHARACTERS_MAX or not all(0x21 <= byte <= 0x7E for byte in value):
-                raise InvalidRequest(
-                    problem=f"Idempotency-Key: expected 1 to {KEY_CHARACTERS_MAX} visible ASCII characters"
-                )
-            return value.decode()
-    return None
+    given = [value for name, value in headers if name == _HEADER]
+    if not given:
+        return None
+    (value, *others) = given
+    if others:  # which of them is meant, a repeat could be read otherwise than the first
+        raise InvalidRequest(problem="Idempotency-Key: given more than once")
+    if not 1 <= len(value) <= KEY_CHARACTERS_MAX or not all(0x21 <= byte <= 0x7E for byte in value):
+        raise InvalidRequest(
+            problem=f"Idempotency-Key: expected 1 to {KEY_CHARACTERS_MAX} visible ASCII characters"
+        )
+    return value.decode()
 
 
 def fingerprint(path: str, body: bytes) -> bytes:

@@ -13,6 +13,7 @@ import msgspec
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import Message, Receive, Scope, Send
+from litestar.utils.path import normalize_path
 
 from smsledger.application.directory import ApiKey, Organization, OrganizationMissing
 from smsledger.application.rate_limits import Admission, EndpointClass, RateLimited
@@ -49,14 +50,14 @@ class LimitedLanes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on if its organization's limit allows."""
-        if scope["type"] != ScopeType.HTTP or not scope["path"].startswith(LANES):
+        if scope["type"] != ScopeType.HTTP or not (path := served_path(scope["path"])).startswith(LANES):
             await self._lanes(scope, receive, send)
             return
         services: Services = self._app.state["services"]
         try:
             key = await known_key(scope["headers"], services)
             organization = None if key is None else await _organization(key, services)
-            endpoint_class = endpoint_class_of(scope["method"], scope["path"])
+            endpoint_class = endpoint_class_of(scope["method"], path)
             limit = 0 if organization is None else getattr(organization.rate_limits, endpoint_class)
             if organization is None or limit == 0:
                 await self._lanes(scope, receive, send)
@@ -91,15 +92,16 @@ class LimitedLanes:
                 return
 
 
+def served_path(path: str) -> str:
+    """What the framework takes `path` for: slashes that are doubled or at the end do not count."""
+    return normalize_path(path) if "//" in path or path[-1:] == "/" else path
+
+
 def endpoint_class_of(method: str, path: str) -> EndpointClass:
-    """Reads, batches, and everything else: sending, previews, changes."""
+    """Reads, batches, and everything else: sending, previews, changes. `path` as it is served."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return "read"
-    if (
-        path.startswith(BATCH) and path.rstrip("/") == BATCH
-    ):  # the framework takes a slash at the end for none
-        return "batch"
-    return "send"
+    return "batch" if path == BATCH else "send"
 
 
 async def _organization(key: ApiKey, services: Services) -> Organization | None:

@@ -10,12 +10,13 @@ from psycopg.sql import SQL, Composed, Literal
 
 from smsledger.domain.status import Direction, Status
 
+from .behind import ConversationsBehind
 from .message_table import TABLES
 from .position_watch import LendConnection, PositionWatch
 from .registry import read_live
 
 WAIT_S_MAX = 2.0
-"""How long a look waits for the table; then what is in it has to do."""
+"""How long a look waits for the table."""
 
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM ledger_events"
 # Direction and status are written out, so that the planner sees that the partial index serves.
@@ -41,7 +42,9 @@ class ConversationQueries:
         """See the port."""
         async with self._connection() as conn:
             row = await (await conn.execute(_HEAD)).fetchone()
-        await self._watch.wait_for_position(int(row[0]) if row else 0, WAIT_S_MAX)
+        head = int(row[0]) if row else 0
+        if not await self._watch.wait_for_position(head, WAIT_S_MAX) and organization_id is None:
+            raise ConversationsBehind(position=head)  # an opt-out must not become another organization's
 
         def query(generation: int) -> Composed:
             return _LAST.format(

@@ -31,7 +31,8 @@ PERSONAL_KEYS = frozenset(
 )
 """Names that a careless line might give personal data, or a key, under."""
 
-_NUMBER = re.compile(r"\+[1-9]\d{6,14}\b")
+# A number, also as it stands in a URL; an API key; the secret of a webhook.
+_SECRETS = re.compile(r"(?:\+|%2B)[1-9]\d{6,14}\b|\bsk_[a-z]+_[\w-]+|\bwhsec_[\w+/=-]+", re.IGNORECASE)
 _HIDDEN = "(hidden)"
 
 _QUIET_LIBRARIES = ("nats", "asyncio", "psycopg", "psycopg.pool")
@@ -75,12 +76,12 @@ def configure_logging(settings: Settings, name: str, *, stream: TextIO | None = 
 
 
 def hide_personal_data(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Numbers in any text, and everything under a name that holds personal data, do not reach the log."""
+    """Numbers and keys in any text, and everything under a name that holds personal data, do not reach the log."""
     for key, value in event.items():
         if key in PERSONAL_KEYS:
             event[key] = _HIDDEN
         elif isinstance(value, str):
-            event[key] = _NUMBER.sub(_HIDDEN, value)
+            event[key] = _SECRETS.sub(_HIDDEN, value)
     return event
 
 

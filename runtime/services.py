@@ -87,6 +87,8 @@ DRAIN_S = 10.0
 """How long a stopping dispatcher lets calls to carriers finish."""
 PROJECT_REST_S = 0.02
 """The projector lets events gather for so long: several events of a message then end in one write of its row."""
+DIRECTORY_CONNECTIONS = 2
+"""Of an API process: one to look for changes, one to read keys and organizations."""
 COMMON_CALLING_CODES = (1, 31, 33, 34, 39, 44, 49, 52, 55, 61, 65, 81, 91)
 """Numbering plans compiled before the first request, so that no request waits for them."""
 
@@ -99,7 +101,8 @@ async def open_api_services(settings: Settings) -> AsyncIterator[Services]:
         pool = await _pool(stack, settings, "api")
         appender = await _appender(stack, settings)
         reader = PostgresEventReader(pool, LEDGER_EVENTS)
-        directory = PostgresDirectory(pool)
+        # Apart from the reads: however slow these are, a key that is revoked ends within a second.
+        directory = PostgresDirectory(await _pool(stack, settings, "directory", DIRECTORY_CONNECTIONS))
         await directory.refresh()
         await _background(stack, directory.follow, "directory")
         key_uses = PostgresKeyUses(pool)
@@ -316,13 +319,15 @@ async def _configure(conn: AsyncConnection[Any]) -> None:
     await conn.execute(_PLAN_FOR_GROWTH)
 
 
-async def _pool(stack: AsyncExitStack, settings: Settings, name: str) -> Pool:
+async def _pool(
+    stack: AsyncExitStack, settings: Settings, name: str, connections_max: int | None = None
+) -> Pool:
     pool = BoundedPool(
         keep_alive(settings.postgres_url),
         kwargs={"autocommit": True, "application_name": f"smsledger {name}", "connect_timeout": 5},
         configure=_configure,
         min_size=1,
-        max_size=settings.read_pool_connections,
+        max_size=connections_max or settings.read_pool_connections,
         timeout=5.0,
         # Short: the pool doubles its pauses up to this, and a service should not stay away longer than PostgreSQL did.
         reconnect_timeout=POOL_RECONNECT_S,

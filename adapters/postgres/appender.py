@@ -6,7 +6,7 @@ and many share one fsync. It decides nothing about events; conflicts and positio
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -187,9 +187,14 @@ class GroupCommitAppender:
             self._waiting = [submission for submission in self._waiting if not submission.answer.done()]
             self._waiting_events = sum(len(submission.rows) for submission in self._waiting)
         events = taken = 0
+        changed: set[bytes] = set()
         for submission in self._waiting:
             if taken and events + len(submission.rows) > self._limits.group_events_max:
                 break
+            # Guards are checked before the group is stored: who is suppressed in it is guarded in the next.
+            if changed and not changed.isdisjoint(_guarded(submission)):
+                break
+            changed.update(one.aggregate_id.bytes for one in submission.appends if one.consents)
             events += len(submission.rows)
             taken += 1
         group, self._waiting = self._waiting[:taken], self._waiting[taken:]
@@ -273,6 +278,10 @@ class GroupCommitAppender:
                 await conn.close()
             except psycopg.Error as error:
                 log.debug("disconnect_failed", error=str(error))
+
+
+def _guarded(submission: _Submission) -> Iterator[bytes]:
+    return (append.guard.consent_key for append in submission.appends if append.guard is not None)
 
 
 def _parameters(rows: Sequence[Row], group: Sequence[_Submission]) -> list[Any]:

@@ -19,6 +19,8 @@ from .organizations import OrganizationNotFound, check_organization
 KEY_ID_SHOWN_MAX = 63
 """Characters of an unknown key's id that are said back."""
 
+KEY_PREFIX = "sk_"
+
 
 class KeyDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A key as it is shown; never the key itself."""
@@ -100,7 +102,10 @@ class Keys:
     async def revoke(self, key_id: str) -> None:
         """From now on it is refused, within a second in every process; again it changes nothing. Raises KeyNotFound."""
         if "\x00" in key_id or not await self._store.revoke_key(key_id, self._clock()):
-            raise KeyNotFound(key_id=key_id[:KEY_ID_SHOWN_MAX])
+            # The key in place of its id is a likely mistake, and must not go on from here into logs.
+            raise KeyNotFound(
+                key_id=f"{KEY_PREFIX}…" if key_id.startswith(KEY_PREFIX) else key_id[:KEY_ID_SHOWN_MAX]
+            )
 
     async def list(self, organization_id: str | None, page: ListPage) -> Listed[KeyDetail]:
         """Newest first; of one organization where it is named. Raises InvalidCursor and OrganizationNotFound."""
@@ -110,7 +115,7 @@ class Keys:
 
 def new_key(kind: KeyKind) -> tuple[str, str, bytes]:
     """A new key's id, the key, and the digest that is stored of it."""
-    key = f"sk_{kind.lower()}_{secrets.token_urlsafe(24)}"
+    key = f"{KEY_PREFIX}{kind.lower()}_{secrets.token_urlsafe(24)}"
     return f"key_{secrets.token_hex(8)}", key, digest_of(key)
 
 

@@ -199,6 +199,13 @@ def test_what_is_not_liquid_is_refused_in_one_line(source: str) -> None:
         "{% for i in (1..99999999999999999999999) %}{% endfor %}",
         "{% assign x = 'x' %}{% for i in (1..900) %}{% assign x = x | append: x %}{% endfor %}",
         "{% tablerow i in (1..100000) %}{{ i }}{% endtablerow %}",
+        "{{ (1..100000000) | join: '' | size }}",
+        "{{ (1..100000000) | reverse | first }}",
+        "{% if (1..100000000) contains 'x' %}{% endif %}",
+        (
+            "{% assign x = 'xxxxxxxxxx' %}{% for i in (1..10) %}{% assign x = x | append: x %}{% endfor %}"
+            "{{ x | replace: 'x', x | size }}"
+        ),
     ],
 )
 def test_a_template_cannot_exhaust_the_process(source: str) -> None:
@@ -259,7 +266,8 @@ def test_inspecting_names_the_variables_that_a_template_takes(
         ("{% nope %}", "unexpected tag 'nope' (line 1, column 4)"),
         ("{% include 'x' %}", "there is no tag 'include' (line 1, column 4)"),
         ("{% if a %}\n", "expected tag endif"),
-        ("{% if a %}" * 3_000, "nesting limit"),
+        ("{% if a %}" * 300, "nesting limit"),
+        ("{{" * 5_000, "at most 300 variables and tags"),
     ],
 )
 def test_inspecting_refuses_what_could_not_be_rendered_and_says_where(source: str, problem: str) -> None:

@@ -100,6 +100,26 @@ async def test_who_opts_out_between_two_attempts_is_not_tried_again(desk: Desk, 
     assert carrier.submitted == []
 
 
+@pytest.mark.parametrize("scope", [ALL, POOL])
+async def test_who_opts_out_while_an_attempt_is_in_doubt_is_not_sent_to_by_clearing_it_up(
+    desk: Desk, book: ConsentBook, scope: str
+) -> None:
+    job = await desk.job()
+    await desk.dispatch(ScriptedCarrier(Unknown("the answer was lost"), idempotent=True), job)
+    await opted_out(book, scope)
+    desk.clock.advance(100)
+    carrier = ScriptedCarrier(idempotent=True)
+    carrier.knows += [Unknown("it is not connected"), Unknown("it keeps no record")]
+    carrier.ready = False
+    again = await desk.again(job.message_id)
+    await desk.dispatch(carrier, again)
+    assert (await desk.names(job), again.finished) == (["Queued", "Sending"], False)
+    carrier.ready = True
+    await desk.dispatch(carrier, await desk.again(job.message_id))
+    assert await desk.names(job) == ["Queued", "Sending", "OutcomeUnknown"]
+    assert carrier.submitted == []
+
+
 async def test_a_reply_to_a_keyword_goes_to_who_is_suppressed(desk: Desk, book: ConsentBook) -> None:
     await opted_out(book, ALL)
     job = await desk.job(replace(queued(), in_reply_to=uuid4()))

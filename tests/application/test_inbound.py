@@ -32,6 +32,7 @@ from smsledger.domain.ledger_events import LEDGER_EVENTS
 from smsledger.domain.message import Queued, Received
 from smsledger.domain.segments import Encoding
 from smsledger.domain.status import Direction, Status
+from smsledger.projections.behind import ConversationsBehind
 from tests.domain.histories import queued, sending, sent
 
 from .conftest import Pool, SetClock
@@ -53,11 +54,14 @@ class RememberedConversations:
 
     def __init__(self) -> None:
         self.sent: dict[tuple[str, str], tuple[UUID, str, datetime]] = {}
+        self.behind = False
 
     async def last_sent(
         self, sender: str, recipient: str, organization_id: str | None
     ) -> tuple[UUID, str, datetime] | None:
         """See the port."""
+        if self.behind:
+            raise ConversationsBehind(position=1)
         found = self.sent.get((sender, recipient))
         return found if found and organization_id in (None, found[1]) else None
 
@@ -223,6 +227,18 @@ async def test_a_message_that_is_nobodys_is_parked_and_recorded_once_it_is_someb
     assert POOL in (await world.consent()).suppressions
 
 
+async def test_a_message_is_kept_while_it_is_not_sure_whose_it_is(world: World) -> None:
+    await world.sent()
+    world.conversations.behind = True
+    await world.intake.take([inbound("STOP", to=POOLED)])
+    assert (await world.consent()).suppressions == {}
+    with pytest.raises(ConversationsBehind):
+        await world.intake.step()
+    world.conversations.behind = False
+    assert await world.intake.step() == 1
+    assert POOL in (await world.consent()).suppressions
+
+
 async def test_where_there_is_one_organization_everything_is_its(world: World, pool: Pool) -> None:
     async with pool.connection() as conn:
         await conn.execute("DELETE FROM senders WHERE organization_id <> 'acme'")
@@ -242,6 +258,11 @@ async def test_a_sender_that_is_no_phone_number_is_recorded_and_not_answered(wor
 async def test_a_character_that_cannot_be_stored_loses_no_message(world: World) -> None:
     await world.intake.take([inbound("a\x00b")])
     assert [event.body for event in await world.received()] == ["a\N{REPLACEMENT CHARACTER}b"]
+
+
+async def test_a_character_that_cannot_be_stored_loses_no_opt_out(world: World) -> None:
+    await world.intake.take([inbound("STOP\x00")])
+    assert OWN in (await world.consent()).suppressions
 
 
 async def test_a_ledger_that_is_away_leaves_the_message_with_the_carrier(world: World) -> None:
@@ -404,6 +425,18 @@ async def test_an_old_stop_that_is_handed_over_late_does_not_undo_a_newer_start(
     await world.intake.take([inbound("START", provider_id="in-2")])
     world.clock.advance(10)
     await world.intake.take([inbound("STOP")])
+    assert (await world.consent()).suppressions == {}
+
+
+async def test_an_old_start_that_is_handed_over_late_does_not_undo_a_newer_stop(world: World) -> None:
+    written_at = world.clock.now
+    stop = replace(inbound("STOP"), provider_at=written_at + timedelta(seconds=5))
+    start = replace(inbound("START", provider_id="in-2"), provider_at=written_at)
+    await world.intake.take([stop, start])
+    assert list((await world.consent()).suppressions) == [OWN]
+    assert [reply.body for reply in await world.replies()] == [DEFAULT_KEYWORDS.opt_out_reply]
+    newer = replace(inbound("START", provider_id="in-3"), provider_at=written_at + timedelta(seconds=10))
+    await world.intake.take([newer])
     assert (await world.consent()).suppressions == {}
 
 

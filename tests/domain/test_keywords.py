@@ -13,6 +13,9 @@ from smsledger.domain.segments import count_segments
         ("STOP", KeywordKind.OPT_OUT, "STOP"),
         ("stop", KeywordKind.OPT_OUT, "STOP"),
         ("  Stop\n", KeywordKind.OPT_OUT, "STOP"),
+        ("STOP\x00", KeywordKind.OPT_OUT, "STOP"),
+        ("STOP\N{REPLACEMENT CHARACTER}", KeywordKind.OPT_OUT, "STOP"),
+        ("\N{ZERO WIDTH NO-BREAK SPACE}stop\N{ZERO WIDTH SPACE} ", KeywordKind.OPT_OUT, "STOP"),
         ("STOP ALL", KeywordKind.OPT_OUT, "STOP ALL"),
         ("StopAll", KeywordKind.OPT_OUT, "STOPALL"),
         ("opt-out", KeywordKind.OPT_OUT, "OPT-OUT"),
@@ -39,7 +42,7 @@ def test_a_message_with_a_keyword_in_it_is_none(body: str) -> None:
 @given(strategies.text())
 def test_any_text_is_looked_at_without_fault(body: str) -> None:
     said = DEFAULT_KEYWORDS.said_in(body)
-    assert said is None or said.keyword.casefold() == body.strip().casefold()
+    assert said is None or said.keyword.casefold() in body.casefold()
 
 
 def test_the_lists_are_those_that_are_in_use() -> None:

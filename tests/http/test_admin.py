@@ -134,6 +134,9 @@ def test_the_key_is_shown_once_and_works_until_it_is_revoked(service: Service, a
         # Directories look twice a second; how long it took is not asserted on a busy machine.
         eventually(lambda: client.get("/v1/sms/messages").status_code == 401, 5)
     assert refusal(admin.delete("/v1/admin/keys/key_unknown"))[:2] == (404, "KEY_NOT_FOUND")
+    by_the_key = admin.delete(f"/v1/admin/keys/{key['key']}")
+    assert by_the_key.status_code == 404
+    assert key["key"] not in by_the_key.text
 
 
 def test_a_new_organization_sends_what_was_set_up_for_it(service: Service, admin: httpx.Client) -> None:

@@ -129,3 +129,9 @@ def test_a_key_that_cannot_be_used_is_named(client: httpx.Client, key: str) -> N
 
 def test_the_longest_key_can_be_used(client: httpx.Client) -> None:
     assert send(client, "x" * 255).status_code == 200
+
+
+def test_two_keys_on_one_request_are_refused(client: httpx.Client) -> None:
+    answer = client.post("/v1/sms", json=SEND, headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "b")])
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "Idempotency-Key: given more than once"

@@ -1,5 +1,6 @@
 """API keys: how they are presented, which are refused, and that they are not kept."""
 
+import concurrent.futures
 from collections.abc import Iterator
 from typing import LiteralString
 
@@ -156,3 +157,32 @@ def test_the_database_and_the_logs_do_not_have_the_keys(
                 assert conn.execute(query, [key, key.encode().hex()]).fetchone() == (0,), table
         for log in (service.output.parent / "data").rglob("*.log"):
             assert key not in log.read_text(errors="replace"), log
+
+
+def test_slow_reads_do_not_keep_a_revoked_key_alive(
+    service: Service, nobody: httpx.Client, organization: TestOrganization
+) -> None:
+    headers = {"X-API-Key": organization.server_key}
+    assert nobody.post("/v1/sms", json=OTP, headers=headers).status_code == 200
+    with (
+        psycopg.connect(service.ready.postgres_url) as slow,
+        concurrent.futures.ThreadPoolExecutor(20) as readers,
+    ):
+        table = slow.execute("SELECT relname FROM pg_class WHERE relname ~ '^messages_[0-9]+$'").fetchone()
+        assert table is not None
+        slow.execute(SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(Identifier(table[0])))
+        reads = [
+            readers.submit(
+                httpx.get,
+                f"{service.ready.url}{LIST}",
+                headers={"X-API-Key": organization.sending_key},
+                timeout=30,
+                trust_env=False,
+            )
+            for _ in range(20)
+        ]
+        # Reads take every connection there is; those beyond wait for one in vain.
+        assert not concurrent.futures.wait(reads, timeout=0.5).done
+        change_key(service, organization, "revoked_at = now()")
+        eventually(lambda: nobody.post("/v1/sms", json=OTP, headers=headers).status_code == 401, 3)
+        slow.rollback()

@@ -54,7 +54,17 @@ def test_every_answer_to_a_known_key_has_the_three_headers(limited: httpx.Client
     batch = limited.post("/v1/sms/batch", json=[OTP])
     assert batch.status_code == 200
     assert numbers(batch)[0] == 10
-    assert numbers(limited.post("/v1/sms/batch/", json=[OTP]))[0] == 10
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [("//v1/sms", 100), ("/v1//sms/", 100), ("/v1/sms/batch/", 10), ("/v1/sms//batch", 10)],
+)
+def test_a_slash_too_many_leads_round_no_limit(limited: httpx.Client, path: str, limit: int) -> None:
+    url = limited.base_url.copy_with(raw_path=path.encode())
+    answer = limited.post(url, json=[OTP] if limit == 10 else OTP)
+    assert answer.status_code == 200
+    assert numbers(answer)[0] == limit
 
 
 def test_who_has_no_good_key_learns_nothing_about_limits(service: Service) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from smsledger.domain.consent import CONSENT_EVENTS, Cause, Reason, consent_id, fold, suppress
 from smsledger.domain.message import Blocked
+from smsledger.projections.behind import ConversationsBehind
 from smsledger.projections.conversations import ConversationQueries
 from smsledger.projections.fingerprint import standing
 from smsledger.projections.position_watch import LendConnection, PositionWatch
@@ -65,6 +66,25 @@ async def test_of_several_organizations_the_one_that_sent_last_or_the_one_that_i
     for asked, expected in ((None, other), ("acme", acme), ("other", other), ("nobody", None)):
         found = await conversations.last_sent(OURS, PERSON, asked)
         assert (found and found[0]) == expected
+
+
+async def test_whose_the_last_message_is_is_told_for_sure_or_not_at_all(
+    ledger: Ledger, projector: Projector, conversations: ConversationQueries
+) -> None:
+    acme, other = new_id(), new_id()
+    await ledger.append(acme, queued(START))
+    await catch_up(projector)
+    later = queued(START + timedelta(hours=1), organization_id="other")
+    await ledger.append(other, later, organization_id="other")
+    with pytest.raises(ConversationsBehind):
+        await conversations.last_sent(OURS, PERSON, None)
+    found = await conversations.last_sent(OURS, PERSON, "acme")
+    assert found is not None
+    assert found[0] == acme
+    await catch_up(projector)
+    found = await conversations.last_sent(OURS, PERSON, None)
+    assert found is not None
+    assert found[0] == other
 
 
 async def test_an_empty_ledger_has_no_conversations(conversations: ConversationQueries) -> None:

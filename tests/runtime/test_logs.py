@@ -66,5 +66,12 @@ def test_numbers_and_personal_fields_are_hidden(output: io.StringIO):
     structlog.get_logger("test").info(
         "sent +14155551234", recipient="+14155551234", body="Your code is 1", error="no +4915123456789"
     )
+    structlog.get_logger("test").info(
+        "failed",
+        path="/v1/admin/keys/sk_server_Ab-c_9",
+        url="/v1/sms/suppressions/%2B4915123456789",
+        error="whsec_a+b/c=",
+    )
     text = output.getvalue()
     assert not any(personal in text for personal in ("4155551234", "Your code", "4915123456789"))
+    assert not any(secret in text for secret in ("Ab-c_9", "a+b/c"))

@@ -21,7 +21,7 @@ from smsledger.application.ports import (
 from tests.domain.histories import queued
 from tests.faults.tcp_proxy import Fault, TcpProxy
 
-from .test_appender import Look, connecting, gated, make, one, positions, stored
+from .test_appender import Look, connecting, gated, make, one, positions, stored, submit
 
 POOL, NUMBER = "POOL", "+18005551234"
 
@@ -109,6 +109,25 @@ async def test_a_suppressed_recipient_keeps_the_whole_submission_back_and_no_oth
     assert held.appends == {1, 3}
     assert (before, after) == ([Appended(4)], [Appended(5), Appended(6)])
     assert positions(look) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_who_is_suppressed_in_a_group_is_not_sent_to_behind_it_in_the_same_group(
+    database: str, look: Look
+) -> None:
+    person, before, behind, free = uuid4(), uuid4(), uuid4(), uuid4()
+    async with gated(database) as (appender, gate):
+        tasks = await submit(
+            appender,
+            [guarded(before, person)],
+            [consent(person, 1, "ALL", suppressed=True)],
+            [guarded(free, uuid4())],
+            [guarded(behind, person)],
+        )
+        gate.open()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert results[:3] == [[Appended(2)], [Appended(3)], [Appended(4)]]
+    assert isinstance(results[3], RecipientsSuppressed)
+    assert stored(look, behind) == []
 
 
 async def test_a_restored_recipient_is_free_again_and_suppressed_anew_under_a_later_version(
