@@ -210,6 +210,10 @@ class GroupCommitAppender:
             try:
                 async with asyncio.timeout(self._limits.commit_s_max):
                     outcomes = await self._store(group, uncertain=uncertain)
+            except (psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex) as error:
+                # Operational errors to the driver, but it is what was sent that PostgreSQL cannot store.
+                await self._commit_apart(group, error, uncertain=uncertain)
+                return
             except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError) as error:
                 log.warning("event_store_unreachable", error=str(error).strip(), submissions=len(group))
                 uncertain = uncertain or self._conn is not None  # without a connection nothing was sent

@@ -1,6 +1,8 @@
 """Group commit on a real server: what shares a transaction, what fails alone, and what survives lost connections."""
 
 import asyncio
+import base64
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from smsledger.adapters.postgres.appender import AppendLimits, GroupCommitAppend
 from smsledger.application.ports import Append, Appended, LedgerBusy, LedgerUnavailable, VersionConflict
 from smsledger.domain.event import Event
 from smsledger.domain.message import MESSAGE_EVENTS, Sending, Sent, carrier_reference
-from tests.domain.histories import queued
+from tests.domain.histories import queued, sent
 from tests.faults.tcp_proxy import Fault, TcpProxy
 
 from .conftest import APPENDER
@@ -497,3 +499,16 @@ async def test_a_silent_connection_counts_as_lost_and_the_append_is_stored_once(
     assert await task == [Appended(2)]
     assert stored(look, message) == [(1, 2)]
     await appender.close()
+
+
+async def test_what_postgresql_has_no_room_for_fails_alone_and_at_once(database: str, look: Look) -> None:
+    before, after = uuid4(), uuid4()
+    reference = base64.b64encode(random.Random(1).randbytes(6_000)).decode()  # an index takes less
+    long = Append(uuid4(), "acme", 1, [sent(provider_message_id=reference)])
+    async with gated(database, wait_s_max=1_000.0) as (appender, gate):
+        tasks = await submit(appender, [one(before)], [long], [one(after)])
+        gate.open()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(results[1], psycopg.errors.ProgramLimitExceeded)
+    assert (results[0], results[2]) == ([Appended(2)], [Appended(3)])
+    assert positions(look) == [1, 2, 3]
