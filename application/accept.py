@@ -53,7 +53,7 @@ class SendCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     metadata: dict[str, Any] | None = None
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """The message is durable."""
 
     message_id: UUID
@@ -67,16 +67,6 @@ Result: TypeAlias = Accepted | LedgerError
 """What became of a command."""
 OnceFor: TypeAlias = Callable[[Sequence[Result]], Once]
 """Makes the condition of a request that may be repeated from its results, whose positions are not known yet."""
-
-
-class _Draft(msgspec.Struct):
-    """A message about to be appended, and its command's place."""
-
-    place: int
-    message_id: UUID
-    queued: Queued
-    guard: Guard
-    blocked: bool = False
 
 
 class NumberReader(Protocol):
@@ -144,45 +134,53 @@ class Accept:
         if not organization.sms_enabled:
             raise SmsNotEnabled
         at = self._clock()
-        results: list[Result] = []
-        drafts: list[_Draft] = []
+        # Each command's place is taken by what became of it.
+        results: list[Any] = list(commands)
+        places: list[int] = []
+        appends: list[Append] = []
         for place, command in enumerate(commands):
             if isinstance(command, LedgerError):
-                results.append(command)
                 continue
             try:
                 queued, guard = self._decide(organization, key, command, at)
             except LedgerError as error:
-                results.append(error)
+                results[place] = error
                 continue
-            message_id = self._new_id()
-            drafts.append(_Draft(place, message_id, queued, guard))
-            results.append(Accepted(message_id, at, 0))
-        if drafts:
-            await self._append(organization.organization_id, drafts, results, once_for)
+            places.append(place)
+            appends.append(Append(self._new_id(), organization.organization_id, 1, (queued,), guard))
+        if appends:
+            await self._append(appends, places, at, results, once_for)
         return results
 
     async def _append(
-        self, organization_id: str, drafts: Sequence[_Draft], results: list[Result], once_for: OnceFor | None
+        self,
+        appends: list[Append],
+        places: Sequence[int],
+        at: datetime,
+        results: list[Any],
+        once_for: OnceFor | None,
     ) -> None:
-        """Store the drafts, those to suppressed recipients as BLOCKED, and complete `results`.
+        """Store the appends, those to suppressed recipients as BLOCKED, and put what became of them in their places.
 
         Who is suppressed is known at the commit only, under its lock: then nothing is stored, and decided anew.
         """
+        blocked: set[int] = set()
         stored: Sequence[Appended | VersionConflict] | None = None
         while stored is None:  # each turn blocks one more of them
-            appends = [_appended(organization_id, draft) for draft in drafts]
-            once = once_for(results) if once_for is not None else None
+            once = None
+            if once_for is not None:
+                for number, (place, append) in enumerate(zip(places, appends, strict=True)):
+                    results[place] = Accepted(append.aggregate_id, at, 0, number in blocked)
+                once = once_for(results)
             try:
                 stored = await self._appender.append(appends, once)
             except RecipientsSuppressed as suppressed:
+                blocked |= suppressed.appends
                 for number in suppressed.appends:
-                    draft = drafts[number]
-                    draft.blocked = True
-                    results[draft.place] = Accepted(draft.message_id, draft.queued.at, 0, blocked=True)
-        for draft, result in zip(drafts, stored, strict=True):
-            results[draft.place] = (
-                Accepted(draft.message_id, draft.queued.at, result.position, draft.blocked)
+                    appends[number] = _blocked(appends[number], at)
+        for number, (place, append, result) in enumerate(zip(places, appends, stored, strict=True)):
+            results[place] = (
+                Accepted(append.aggregate_id, at, result.position, number in blocked)
                 if isinstance(result, Appended)
                 else result
             )
@@ -243,11 +241,10 @@ def _check_data(field: str, data: dict[str, Any], bytes_max: int) -> None:
         raise InvalidField(field=field, problem=TOO_DEEP)
 
 
-def _appended(organization_id: str, draft: _Draft) -> Append:
-    if not draft.blocked:
-        return Append(draft.message_id, organization_id, 1, (draft.queued,), draft.guard)
-    blocked = Blocked(at=draft.queued.at, error_code=SUPPRESSED_CODE, reason=SUPPRESSED_REASON)
-    return Append(draft.message_id, organization_id, 1, (draft.queued, blocked))
+def _blocked(append: Append, at: datetime) -> Append:
+    """The same message, which goes nowhere: that needs no guard."""
+    blocked = Blocked(at=at, error_code=SUPPRESSED_CODE, reason=SUPPRESSED_REASON)
+    return Append(append.aggregate_id, append.organization_id, 1, (*append.events, blocked))
 
 
 def _levels(data: Any) -> int:

@@ -33,7 +33,7 @@ class ConsentChange(msgspec.Struct, frozen=True):
     suppressed: bool
 
 
-class Append(msgspec.Struct, frozen=True):
+class Append(msgspec.Struct, frozen=True, gc=False):
     """Events to store for one aggregate, all or none. `version` is that of the first of them."""
 
     aggregate_id: UUID
@@ -55,7 +55,7 @@ class Once(msgspec.Struct, frozen=True):
     """The body of the answer that this request is given, and repeats of it."""
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """The append is durable; `position` is that of its last event."""
 
     position: int
