@@ -226,8 +226,20 @@ def _check(command: SendCommand) -> None:
         _check_data("templateModel", command.template_model, MODEL_BYTES_MAX)
 
 
+def _is_plain(data: dict[str, Any], bytes_max: int) -> bool:
+    """Whether `data` is a few short texts, which need no closer look."""
+    room = bytes_max // 6  # as JSON, no character takes more than six bytes
+    for name, value in data.items():
+        if type(value) is not str or "\x00" in value or "\x00" in name:
+            return False
+        room -= len(name) + len(value) + 1
+    return room > 0
+
+
 def _check_data(field: str, data: dict[str, Any], bytes_max: int) -> None:
     """Whether `data` can be stored, and read again by everybody."""
+    if _is_plain(data, bytes_max):
+        return
     try:
         encoded = _encode(data)
     except RecursionError:
