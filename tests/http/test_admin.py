@@ -190,7 +190,12 @@ SENDER: dict[str, Any] = {"sender": "+14155550000", "country": "US"}
         ("organizations", ORGANIZATION | {"organizationId": "a" * 64}, "organizationId: expected"),
         ("organizations", ORGANIZATION | {"name": ""}, "name: expected 1 to 200"),
         ("organizations", ORGANIZATION | {"name": "a\u0000b"}, "name: expected"),
-        ("organizations", ORGANIZATION | {"rateLimits": {"send": 0}}, "rateLimits.send: expected 1 to"),
+        (
+            "organizations",
+            ORGANIZATION | {"rateLimits": {"send": -1}},
+            "rateLimits.send: expected 1 to 1000000",
+        ),
+        ("organizations", ORGANIZATION | {"rateLimits": {"read": 1_000_001}}, "rateLimits.read: expected"),
         ("organizations", ORGANIZATION | {"rateLimits": {"sent": 1}}, "sent"),
         ("organizations", ORGANIZATION | {"keywords": {"optOut": []}}, "keywords.optOut: expected at least"),
         (

@@ -130,7 +130,7 @@ def test_refusals_are_one_line_that_names_the_remedy(ledger: dict[str, str], tmp
         (("organizations", "create", "acme", "--name", "Acme"), "there is an organization `acme` already"),
         (("organizations", "create", "Acme", "--name", "Acme"), "expected 1 to 63 lower-case letters"),
         (("organizations", "get", "nobody"), "there is no organization `nobody`"),
-        (("organizations", "change", "acme", "--send-rate", "0"), "rateLimits.send: expected 1 to"),
+        (("organizations", "change", "acme", "--send-rate", "-1"), "rateLimits.send: expected 1 to"),
         (
             ("organizations", "change", "acme", "--keywords", str(tmp_path / "none")),
             "none cannot be read (No such file",
