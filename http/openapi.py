@@ -207,7 +207,7 @@ class MessageOperation(SmsOperation):
                 name="messageId",
                 param_in="path",
                 required=True,
-                description="The message ID",
+                description="The message ID, or its UUID as the `data` of events has it",
                 schema=schema,
             )
         ]
