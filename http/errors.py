@@ -58,7 +58,7 @@ class Unauthorized(LedgerError):
 class Forbidden(LedgerError):
     """The key is good and may not do this."""
 
-    message = "a {kind} key may not do this"
+    message = "this needs {needed} key, not a {kind} key"
 
 
 class MessageNotFound(LedgerError):

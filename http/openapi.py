@@ -82,7 +82,7 @@ _IDEMPOTENCY_KEY = Parameter(
 _FAULTS: dict[int, LedgerError] = {
     400: accept.InvalidField(field="tag", problem=f"expected 1 to {accept.TAG_CHARACTERS_MAX} characters"),
     401: Unauthorized(),
-    403: Forbidden(kind="SENDING"),
+    403: Forbidden(needed="a SERVER", kind="SENDING"),
     404: MessageNotFound(),
     409: idempotency.KeyInFlight(),
     422: idempotency.KeyReused(),

@@ -375,7 +375,9 @@ def test_only_admin_keys_administer(service: Service, organization: TestOrganiza
         ("sk_admin_unknown", 401, "UNAUTHORIZED"),
     ):
         with service.client(key) as client:
-            assert refusal(client.request(method, url, content=b"{"))[:2] == (status, code)
+            answer = client.request(method, url, content=b"{")
+        assert refusal(answer)[:2] == (status, code)
+        assert ("this needs an ADMIN key, not a S" in answer.text) == (status == 403)
 
 
 def test_the_messages_that_an_admin_key_sees_are_of_its_own_organization(
