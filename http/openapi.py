@@ -277,7 +277,11 @@ class ListOperation(SmsOperation):
             *page_parameters("Messages"),
             query("status", Schema(type=_STRING, enum=[str(s) for s in Status]), "Filter by status"),
             query("direction", Schema(type=_STRING, enum=[str(d) for d in Direction]), "Filter by direction"),
-            query("tag", Schema(type=_STRING), "Filter by tag"),
+            query(
+                "tag",
+                Schema(type=_STRING, min_length=1, max_length=accept.TAG_CHARACTERS_MAX),
+                "Filter by tag",
+            ),
             *_DATE_PARAMETERS,
             _SEEN_PARAMETER,
         ]
