@@ -270,8 +270,10 @@ def _levels(data: Any) -> int:
 
 
 def _template(organization: Organization, command: SendCommand) -> Template:
-    if (command.template_alias is None) == (command.template_id is None):
+    if command.template_alias is None and command.template_id is None:
         raise InvalidField(field="templateAlias", problem="give either templateAlias or templateId")
+    if command.template_alias is not None and command.template_id is not None:
+        raise InvalidField(field="templateAlias", problem="give either templateAlias or templateId, not both")
     if command.template_alias is not None:
         template = organization.templates_by_alias.get(command.template_alias)
     else:

@@ -57,7 +57,7 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 class RateLimits(msgspec.Struct, frozen=True):
-    """How many requests a second an organization may make, over all processes (seed "Rate Limits")."""
+    """How many requests a second an organization may make, over all processes (seed "Rate Limits"); 0: no limit."""
 
     send: int = 100
     """`POST /v1/sms`."""

@@ -299,13 +299,16 @@ def _after(consent: Consent, events: Sequence[Event]) -> Consent:
     return consent
 
 
-def _reply_id(said: Said, received: Received) -> UUID:
+def _reply_id(said: Said, received: Received, consent: Consent) -> UUID:
     """One reply an hour to a person, from one sender, for one kind of keyword: a second one has the same id.
 
-    So no flood of HELP is answered with a flood, and two machines that answer each other stop.
+    So no flood of HELP is answered with a flood. Whatever changed the consent is answered always, and what repeats it
+    once an hour together with that: the version that the consent then has is part of the id.
     """
+    version = 0 if said.kind is KeywordKind.HELP else consent.version
     hour = received.at.strftime("%Y-%m-%dT%H")
-    return derived_id("reply", received.organization_id, received.recipient, received.sender, said.kind, hour)
+    about = (received.organization_id, received.recipient, received.sender, said.kind, hour, str(version))
+    return derived_id("reply", *about)
 
 
 def _reply(
@@ -334,4 +337,4 @@ def _reply(
         pooled=route.pooled,
         in_reply_to=message_id,
     )
-    return [Append(_reply_id(said, received), received.organization_id, 1, (queued,))]
+    return [Append(_reply_id(said, received, consent), received.organization_id, 1, (queued,))]

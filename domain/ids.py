@@ -6,6 +6,7 @@ what they stand for (version 8).
 """
 
 import hashlib
+import re
 from uuid import UUID
 
 from .errors import LedgerError
@@ -14,6 +15,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)}
 _SHIFTS = tuple(range(120, -1, -10))
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _VERSION_8 = 8 << 76
 _VARIANT = 2 << 62
@@ -28,7 +30,9 @@ WEBHOOK_PREFIX = "wh_"
 class InvalidMessageId(LedgerError):
     """A text is not a message id of this ledger."""
 
-    message = "not a message id: expected sms_ and 26 lower-case letters and digits"
+    message = (
+        "not a message id: expected sms_ and 26 lower-case letters and digits, or a UUID as events have it"
+    )
 
 
 class InvalidId(InvalidMessageId):
@@ -73,7 +77,12 @@ def is_inbound_id(text: str) -> bool:
 
 
 def parse_message_id(text: str) -> UUID:
-    """The UUID behind a message's id that the API showed. Raises InvalidMessageId."""
+    """The UUID behind a message's id that the API showed, or that UUID itself, as the data of events has it.
+
+    Raises InvalidMessageId.
+    """
+    if _UUID.fullmatch(text):
+        return UUID(text)
     for prefix in (INBOUND_PREFIX, OUTBOUND_PREFIX):
         if text.startswith(prefix):
             return _parsed(text[len(prefix) :], InvalidMessageId)

@@ -14,6 +14,9 @@ SERVER_KINDS = frozenset({KeyKind.SERVER})
 ADMIN_KINDS = frozenset({KeyKind.ADMIN})
 """The whole installation, whichever organization the key belongs to."""
 
+_NEEDED = {SMS_KINDS: "a SENDING or SERVER", SERVER_KINDS: "a SERVER", ADMIN_KINDS: "an ADMIN"}
+"""As errors name them; an ADMIN key may do everything."""
+
 _BEARER = b"bearer "
 _KEY_BYTES_MAX = 200
 
@@ -27,7 +30,7 @@ async def require_key(
         raise Unauthorized
     services.key_uses.note(key.key_id)
     if key.kind not in kinds and key.kind is not KeyKind.ADMIN:
-        raise Forbidden(kind=key.kind)
+        raise Forbidden(needed=_NEEDED[kinds], kind=key.kind)
     return key
 
 

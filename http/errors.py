@@ -58,7 +58,7 @@ class Unauthorized(LedgerError):
 class Forbidden(LedgerError):
     """The key is good and may not do this."""
 
-    message = "a {kind} key may not do this"
+    message = "this needs {needed} key, not a {kind} key"
 
 
 class MessageNotFound(LedgerError):
@@ -121,6 +121,7 @@ ERRORS: dict[type[LedgerError], ErrorKind] = {
     templates.AliasTaken: ErrorKind(409, "ALIAS_TAKEN"),
     approvals.NotOfThePool: ErrorKind(409, "NOT_A_POOL_TEMPLATE"),
     senders.SenderNotFound: ErrorKind(404, "SENDER_NOT_FOUND"),
+    senders.SenderNotFoundFor: ErrorKind(404, "SENDER_NOT_FOUND"),
     senders.SenderExists: ErrorKind(409, "SENDER_EXISTS"),
     senders.SenderTaken: ErrorKind(409, "SENDER_TAKEN"),
     webhooks.WebhookNotFound: ErrorKind(404, "WEBHOOK_NOT_FOUND"),

@@ -82,7 +82,7 @@ _IDEMPOTENCY_KEY = Parameter(
 _FAULTS: dict[int, LedgerError] = {
     400: accept.InvalidField(field="tag", problem=f"expected 1 to {accept.TAG_CHARACTERS_MAX} characters"),
     401: Unauthorized(),
-    403: Forbidden(kind="SENDING"),
+    403: Forbidden(needed="a SERVER", kind="SENDING"),
     404: MessageNotFound(),
     409: idempotency.KeyInFlight(),
     422: idempotency.KeyReused(),
@@ -207,7 +207,7 @@ class MessageOperation(SmsOperation):
                 name="messageId",
                 param_in="path",
                 required=True,
-                description="The message ID",
+                description="The message ID, or its UUID as the `data` of events has it",
                 schema=schema,
             )
         ]
@@ -277,7 +277,11 @@ class ListOperation(SmsOperation):
             *page_parameters("Messages"),
             query("status", Schema(type=_STRING, enum=[str(s) for s in Status]), "Filter by status"),
             query("direction", Schema(type=_STRING, enum=[str(d) for d in Direction]), "Filter by direction"),
-            query("tag", Schema(type=_STRING), "Filter by tag"),
+            query(
+                "tag",
+                Schema(type=_STRING, min_length=1, max_length=accept.TAG_CHARACTERS_MAX),
+                "Filter by tag",
+            ),
             *_DATE_PARAMETERS,
             _SEEN_PARAMETER,
         ]

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from litestar.datastructures import MultiDict
 
-from smsledger.application.accept import NumberReader
+from smsledger.application.accept import TAG_CHARACTERS_MAX, NumberReader
 from smsledger.application.admin.listing import ListPage
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.ids import parse_message_id
@@ -22,6 +22,7 @@ from smsledger.projections.messages import Page
 from smsledger.projections.page_cursor import InvalidCursor, PageCursor
 
 from .errors import InvalidRequest
+from .unreadable import problem_of
 from .wire import SendSms
 
 T = TypeVar("T")
@@ -41,7 +42,6 @@ _LIST_PARAMETERS = _PAGE | {"status", "direction", "tag", "fromDate", "toDate"}
 _INBOUND_PARAMETERS = _PAGE | {"fromNumber", "toNumber", "fromDate", "toDate"}
 # A number as messages have it, a short code, or a name; who leaves out + and country code would find nothing.
 _PARTY = re.compile(r"\+[1-9][0-9]{1,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
 
 
 class BatchItemRecipient(msgspec.Struct):
@@ -63,7 +63,7 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except _UNREADABLE as error:
-        raise InvalidRequest(problem=_problem(error, body)) from None
+        raise InvalidRequest(problem=problem_of(error, body, decoder.type)) from None
 
 
 def refuse_parameters(query: MultiDict[str]) -> None:
@@ -95,7 +95,7 @@ def _decode_apart(body: bytes) -> list[Any]:
             item: SendSms | LedgerError = _send_decoder.decode(raw)
             to = item.to if isinstance(item, SendSms) else ""
         except _UNREADABLE as error:
-            item, to = InvalidRequest(problem=_problem(error, raw)), _recipient(raw)
+            item, to = InvalidRequest(problem=problem_of(error, raw, SendSms)), _recipient(raw)
         decoded.append((to, item))
     return decoded
 
@@ -107,32 +107,8 @@ def _recipient(raw: msgspec.Raw) -> str:
         return ""
 
 
-def _problem(error: Exception, body: bytes | msgspec.Raw) -> str:
-    """msgspec's message with the field in front: "to: expected `str`, got `int`"."""
-    text = str(error)
-    if not isinstance(error, msgspec.ValidationError):
-        return f"the body is not valid JSON: {_not_json(error, body)}"
-    problem, at, path = text.rpartition(" - at `$")
-    if not at:
-        return text[0].lower() + text[1:]
-    field = path.rstrip("`").lstrip(".")
-    return f"{field}: {problem[0].lower()}{problem[1:]}"
-
-
-def _not_json(error: Exception, body: bytes | msgspec.Raw) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    content = bytes(body)
-    for magic, name in _COMPRESSED.items():
-        if content.startswith(magic):
-            return f"it is compressed ({name}): send it as it is, without Content-Encoding"
-    return str(error) if content.strip() else "it is empty"
-
-
 def message_id_of(text: str) -> UUID:
-    """The message id in a path. Raises InvalidMessageId."""
+    """The message id in a path, also as events name it. Raises InvalidMessageId."""
     return parse_message_id(text)
 
 
@@ -155,7 +131,7 @@ def list_page(query: MultiDict[str]) -> tuple[MessageFilter, Page]:
     wanted = MessageFilter(
         status=_choice(query, "status", Status),
         direction=_choice(query, "direction", Direction),
-        tag=_text(query, "tag"),
+        tag=_tag(query, "tag"),
         from_date=_moment(query, "fromDate"),
         to_date=_moment(query, "toDate"),
     )
@@ -272,8 +248,10 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _text(query: Mapping[str, str], name: str) -> str | None:
+def _tag(query: Mapping[str, str], name: str) -> str | None:
     text = query.get(name)
+    if text is not None and not 0 < len(text) <= TAG_CHARACTERS_MAX:
+        raise InvalidRequest(problem=f"{name}: expected 1 to {TAG_CHARACTERS_MAX} characters")
     if text is not None and "\x00" in text:
         raise InvalidRequest(problem=f"{name}: the character U+0000 cannot occur")
     return text

@@ -163,11 +163,13 @@ async def show(services: Services, headers: Headers, message_id: str) -> Answer:
 
 
 def _is_theirs(first: Recorded[Any] | Stored, message_id: str, key: ApiKey) -> bool:
-    """Whether the first event is that of a message of the key's organization, of the direction that the id says."""
-    return (
-        first.organization_id == key.organization_id
-        and render_aggregate_id(first.topic, first.aggregate_id) == message_id
-    )
+    """Whether the first event is that of a message of the key's organization, of the direction that the id says.
+
+    A UUID says no direction; it is that of a message, and not of a consent.
+    """
+    if first.organization_id != key.organization_id or not first.topic.startswith("message."):
+        return False
+    return message_id in (render_aggregate_id(first.topic, first.aggregate_id), str(first.aggregate_id))
 
 
 @get(
@@ -185,7 +187,8 @@ async def get_events(request: AnyRequest) -> Response[EventList]:
     events = await services.reader.history(message_id_of(message_id))
     if not events or not _is_theirs(events[0], message_id, key):
         raise MessageNotFound
-    answer = EventList(message_id, [msgspec.Raw(cloud_events.encode(event)) for event in events])
+    shown_id = render_aggregate_id(events[0].topic, events[0].aggregate_id)
+    answer = EventList(shown_id, [msgspec.Raw(cloud_events.encode(event)) for event in events])
     return _respond(Answer(_encode(answer), events[-1].position))
 
 

@@ -16,11 +16,6 @@ from .checks import check_name, read_moment
 from .listing import Listed, ListPage
 from .organizations import OrganizationNotFound, check_organization
 
-KEY_ID_SHOWN_MAX = 63
-"""Characters of an unknown key's id that are said back."""
-
-KEY_PREFIX = "sk_"
-
 
 class KeyDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A key as it is shown; never the key itself."""
@@ -102,10 +97,7 @@ class Keys:
     async def revoke(self, key_id: str) -> None:
         """From now on it is refused, within a second in every process; again it changes nothing. Raises KeyNotFound."""
         if "\x00" in key_id or not await self._store.revoke_key(key_id, self._clock()):
-            # The key in place of its id is a likely mistake, and must not go on from here into logs.
-            raise KeyNotFound(
-                key_id=f"{KEY_PREFIX}…" if key_id.startswith(KEY_PREFIX) else key_id[:KEY_ID_SHOWN_MAX]
-            )
+            raise KeyNotFound  # what was given is likely the key itself, and must not go on from here into logs
 
     async def list(self, organization_id: str | None, page: ListPage) -> Listed[KeyDetail]:
         """Newest first; of one organization where it is named. Raises InvalidCursor and OrganizationNotFound."""
@@ -115,7 +107,7 @@ class Keys:
 
 def new_key(kind: KeyKind) -> tuple[str, str, bytes]:
     """A new key's id, the key, and the digest that is stored of it."""
-    key = f"{KEY_PREFIX}{kind.lower()}_{secrets.token_urlsafe(24)}"
+    key = f"sk_{kind.lower()}_{secrets.token_urlsafe(24)}"
     return f"key_{secrets.token_hex(8)}", key, digest_of(key)
 
 
@@ -127,4 +119,8 @@ def digest_of(key: str) -> bytes:
 class KeyNotFound(LedgerError):
     """No such key."""
 
-    message = "keyId: there is no key `{key_id}`: keys are revoked by their id, not by the key itself"
+    # What was given is not said back: it may be the key itself.
+    message = (
+        "keyId: there is no key with this id: give the key's id (key_…), which the list of keys "
+        "(`smsledger admin keys list`) shows, not the key itself"
+    )

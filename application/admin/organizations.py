@@ -21,8 +21,8 @@ from .checks import (
 from .keywords import KeywordChange, changed_keywords
 from .listing import Listed, ListPage
 
-RATE_MAX = 100_000
-"""Requests a second."""
+RATE_MAX = 1_000_000
+"""Requests a second; 0 is no limit."""
 
 
 class OrganizationDetail(msgspec.Struct, frozen=True, rename="camel"):
@@ -175,9 +175,10 @@ def _changed_limits(limits: RateLimits | None, change: RateLimitChange | None) -
         value = getattr(change, name)
         if value is UNSET:
             continue
-        if not 1 <= value <= RATE_MAX:
+        if not 0 <= value <= RATE_MAX:
             raise InvalidField(
-                field=f"rateLimits.{name}", problem=f"expected 1 to {RATE_MAX} requests a second"
+                field=f"rateLimits.{name}",
+                problem=f"expected 1 to {RATE_MAX} requests a second, or 0 for no limit",
             )
         values[name] = value
     return RateLimits(**values)

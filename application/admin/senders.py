@@ -106,7 +106,10 @@ class Senders:
         if country is not None:
             self._check_country(country)
         if "\x00" in sender or not await self._store.delete_sender(sender, country):
-            raise SenderNotFound(sender=sender[:SENDER_SHOWN_MAX])
+            shown = sender[:SENDER_SHOWN_MAX]
+            if country is not None:
+                raise SenderNotFoundFor(sender=shown, country=country)
+            raise SenderNotFound(sender=shown)
 
     async def list(self, wanted: SenderFilter, page: ListPage) -> Listed[SenderDetail]:
         """By country and name. Raises InvalidField, InvalidCursor and OrganizationNotFound."""
@@ -151,3 +154,9 @@ class SenderNotFound(LedgerError):
     """No such sender."""
 
     message = "sender: there is no sender `{sender}`"
+
+
+class SenderNotFoundFor(SenderNotFound):
+    """It is no sender for this country, though it may be one for others."""
+
+    message = "sender: there is no sender `{sender}` for {country}"

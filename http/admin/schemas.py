@@ -31,7 +31,7 @@ def _object(required: list[str], *, nullable_object: bool = False, **properties:
 
 
 def _rate(description: str) -> Schema:
-    return Schema(type=_INTEGER, minimum=1, maximum=RATE_MAX, description=description)
+    return Schema(type=_INTEGER, minimum=0, maximum=RATE_MAX, description=f"{description}; 0: no limit")
 
 
 def _words(description: str, *, least: int = 0) -> Schema:

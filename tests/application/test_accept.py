@@ -131,7 +131,11 @@ REFUSED: dict[str, tuple[SendCommand, type[LedgerError], str]] = {
     "no number": (command(to="hello"), InvalidPhoneNumber, "no leading plus"),
     "no such number": (command(to="+1555"), InvalidPhoneNumber, "not a valid number"),
     "no template": (command(template_alias=None), InvalidField, "templateAlias: give either"),
-    "two templates": (command(template_id=1), InvalidField, "templateAlias: give either"),
+    "two templates": (
+        command(template_id=1),
+        InvalidField,
+        "templateAlias: give either templateAlias or templateId, not both",
+    ),
     "unknown alias": (command(template_alias="nothing"), TemplateNotFound, "`nothing` not found"),
     "unknown id": (command(template_alias=None, template_id=99), TemplateNotFound, "`99` not found"),
     "id zero": (command(template_alias=None, template_id=0), TemplateNotFound, "`0` not found"),

@@ -343,6 +343,17 @@ async def test_a_repeated_stop_changes_nothing_and_a_flood_is_answered_once_an_h
     assert len(await world.replies()) == 4
 
 
+async def test_whatever_changes_the_consent_is_answered_within_the_hour_too_and_a_repetition_is_not(
+    world: World,
+) -> None:
+    words = ["STOP", "STOP", "START", "START", "STOP", "STOP", "HELP", "START", "HELP"]
+    counts = []
+    for number, word in enumerate(words):
+        await world.intake.take([inbound(word, provider_id=f"in-{number}")])
+        counts.append(len(await world.replies()))
+    assert counts == [1, 1, 2, 2, 3, 3, 4, 5, 5]
+
+
 async def test_help_says_nothing_about_consent(world: World) -> None:
     await world.intake.take([inbound("help")])
     assert (await world.consent()).version == 0

@@ -27,6 +27,14 @@ def test_a_messages_id_is_read_back(message_id: UUID, inbound: bool) -> None:
 
 
 @given(st.uuids())
+def test_a_messages_uuid_is_read_in_its_canonical_form_alone(message_id: UUID) -> None:
+    assert parse_message_id(str(message_id)) == message_id
+    for text in (message_id.hex, f"{{{message_id}}}", message_id.urn, f"{message_id} ", f"{message_id}\n"):
+        with pytest.raises(InvalidMessageId):
+            parse_message_id(text)
+
+
+@given(st.uuids())
 def test_a_consents_id_is_none_of_a_message(consent_id: UUID) -> None:
     text = render_consent_id(consent_id)
     assert text.startswith("con_")

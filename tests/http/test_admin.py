@@ -190,7 +190,12 @@ SENDER: dict[str, Any] = {"sender": "+14155550000", "country": "US"}
         ("organizations", ORGANIZATION | {"organizationId": "a" * 64}, "organizationId: expected"),
         ("organizations", ORGANIZATION | {"name": ""}, "name: expected 1 to 200"),
         ("organizations", ORGANIZATION | {"name": "a\u0000b"}, "name: expected"),
-        ("organizations", ORGANIZATION | {"rateLimits": {"send": 0}}, "rateLimits.send: expected 1 to"),
+        (
+            "organizations",
+            ORGANIZATION | {"rateLimits": {"send": -1}},
+            "rateLimits.send: expected 1 to 1000000",
+        ),
+        ("organizations", ORGANIZATION | {"rateLimits": {"read": 1_000_001}}, "rateLimits.read: expected"),
         ("organizations", ORGANIZATION | {"rateLimits": {"sent": 1}}, "sent"),
         ("organizations", ORGANIZATION | {"keywords": {"optOut": []}}, "keywords.optOut: expected at least"),
         (
@@ -205,8 +210,8 @@ SENDER: dict[str, Any] = {"sender": "+14155550000", "country": "US"}
             "keywords.help: expected keywords of",
         ),
         ("organizations", ORGANIZATION | {"keywords": {"helpReply": ""}}, "keywords.helpReply: expected"),
-        ("organizations", ORGANIZATION | {"smsEnabled": "yes"}, "smsEnabled: expected `bool`"),
-        ("keys", KEY | {"kind": "ROOT"}, "kind"),
+        ("organizations", ORGANIZATION | {"smsEnabled": "yes"}, "smsEnabled: expected true or false"),
+        ("keys", KEY | {"kind": "ROOT"}, "kind: expected one of SENDING, SERVER, ADMIN, got `ROOT`"),
         ("keys", KEY | {"name": "x" * 201}, "name: expected"),
         ("keys", KEY | {"expiresAt": "tomorrow"}, "expiresAt: expected an ISO 8601"),
         ("keys", KEY | {"expiresAt": "2020-01-01T00:00:00Z"}, "expiresAt: expected a moment in the future"),
@@ -224,7 +229,7 @@ SENDER: dict[str, Any] = {"sender": "+14155550000", "country": "US"}
         ("senders", SENDER | {"country": "USA"}, "country: expected the ISO 3166-1"),
         ("senders", SENDER | {"country": "us"}, "country: expected"),
         ("senders", SENDER | {"country": "CA"}, "country: the number is of US, not of CA"),
-        ("senders", SENDER | {"country": None}, "country: expected `str`"),
+        ("senders", SENDER | {"country": None}, "country: expected a string"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:40],
 )
@@ -370,7 +375,9 @@ def test_only_admin_keys_administer(service: Service, organization: TestOrganiza
         ("sk_admin_unknown", 401, "UNAUTHORIZED"),
     ):
         with service.client(key) as client:
-            assert refusal(client.request(method, url, content=b"{"))[:2] == (status, code)
+            answer = client.request(method, url, content=b"{")
+        assert refusal(answer)[:2] == (status, code)
+        assert ("this needs an ADMIN key, not a S" in answer.text) == (status == 403)
 
 
 def test_the_messages_that_an_admin_key_sees_are_of_its_own_organization(

@@ -8,8 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from smsledger.domain.ids import parse_message_id
-from tests.running_service import Service
+from smsledger.domain.ids import parse_id, parse_message_id
+from tests.running_service import Service, wait_for_status
 
 from .inbound import OTHER_OF_OURS, OTHER_PHONE, OURS, PHONE, received, store_received
 from .organizations import OTP, make_organization
@@ -94,6 +94,34 @@ def test_an_inbound_message_is_found_by_the_id_of_the_list(inbox: Inbox) -> None
     assert (message["messageId"], message["direction"]) == (inbox.ids[1], "INBOUND")
     assert (message["from"], message["to"], message["body"]) == (PHONE, OTHER_OF_OURS, "é€🎉")
     assert (message["queuedAt"], message["sentAt"]) == (None, None)
+
+
+def test_the_uuid_that_events_name_a_message_by_finds_it_as_its_id_does(service: Service) -> None:
+    organization, other = (make_organization(service.ready.postgres_url) for _ in range(2))
+    with service.client(organization.server_key) as client, service.client(other.server_key) as stranger:
+        sent = client.post("/v1/sms", json=OTP | {"to": "+15005550005"}).json()["messageId"]
+        wait_for_status(client, sent, "SENT")
+        event = received(organization.organization_id, START, in_reply_to=parse_message_id(sent))
+        (came,), _ = store_received(service.ready.postgres_url, [event])
+        (told,) = client.get(f"/v1/sms/{came}/events").json()["events"]
+        for message_id, uuid in (
+            (sent, told["data"]["in_reply_to"]),
+            (came, str(parse_message_id(came))),
+        ):
+            for ending in ("", "/events"):
+                answer = client.get(f"/v1/sms/{uuid}{ending}")
+                assert answer.json()["messageId"] == message_id
+                assert answer.content == client.get(f"/v1/sms/{message_id}{ending}").content
+                unknown = stranger.get(f"/v1/sms/00000000-0000-0000-0000-000000000000{ending}")
+                theirs = stranger.get(f"/v1/sms/{uuid}{ending}")
+                assert (theirs.status_code, theirs.content) == (404, unknown.content)
+
+
+def test_the_uuid_of_a_consent_is_no_messages(client: httpx.Client) -> None:
+    assert client.post("/v1/sms/suppressions", json={"phoneNumber": PHONE}).status_code in (200, 201)
+    (told,) = client.get(f"/v1/sms/suppressions/{PHONE}/history").json()["events"]
+    for ending in ("", "/events"):
+        assert client.get(f"/v1/sms/{parse_id(told['subject'])}{ending}").status_code == 404
 
 
 @pytest.mark.parametrize(

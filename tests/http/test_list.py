@@ -186,6 +186,8 @@ def test_a_filter_holds_over_all_pages_of_a_cursor(settled: httpx.Client) -> Non
         *((f"fromDate={value}", "fromDate") for value in ("x", "", "2024-13-01", "2024-02-30", "1704067200")),
         *((f"toDate={value}", "toDate") for value in ("today", "2024-01-01T25:00", "9999-12-31T23:59-01:00")),
         ("tag=a%00b", "tag"),
+        ("tag=", "tag: expected 1 to 255 characters"),
+        (f"tag={'x' * 256}", "tag: expected 1 to 255 characters"),
         ("cursor=x", "cursor"),
         ("cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "cursor"),
         ("cursor=%C3%A9", "cursor"),

@@ -161,10 +161,10 @@ def test_a_bad_item_harms_no_other(
     _, unapproved = make_template(service.ready.postgres_url, None, "x")
     items: list[tuple[Any, int, str]] = [
         (OTP | {"to": "+15005550005"}, 0, "OK"),
-        (5, 1000, "expected `object`, got `int`"),
-        (None, 1000, "expected `object`, got `null`"),
+        (5, 1000, "expected an object, got an integer"),
+        (None, 1000, "expected an object, got null"),
         ({}, 1000, "object missing required field `to`"),
-        (OTP | {"to": 1}, 1000, "to: expected `str`, got `int`"),
+        (OTP | {"to": 1}, 1000, "to: expected a string, got an integer"),
         (OTP | {"foo": 1}, 1000, "object contains unknown field `foo`"),
         (OTP | {"to": "12"}, 1001, "to: the value is not a phone number"),
         (OTP | {"templateAlias": "nope"}, 1002, "template `nope` not found"),

@@ -130,21 +130,32 @@ def test_refusals_are_one_line_that_names_the_remedy(ledger: dict[str, str], tmp
         (("organizations", "create", "acme", "--name", "Acme"), "there is an organization `acme` already"),
         (("organizations", "create", "Acme", "--name", "Acme"), "expected 1 to 63 lower-case letters"),
         (("organizations", "get", "nobody"), "there is no organization `nobody`"),
-        (("organizations", "change", "acme", "--send-rate", "0"), "rateLimits.send: expected 1 to"),
+        (("organizations", "change", "acme", "--send-rate", "-1"), "rateLimits.send: expected 1 to"),
         (
             ("organizations", "change", "acme", "--keywords", str(tmp_path / "none")),
             "none cannot be read (No such file",
         ),
         (("keys", "create", "nobody", "--kind", "SERVER", "--name", "x"), "no organization `nobody`"),
         (("keys", "create", "acme", "--kind", "SERVER", "--name", "x", "--expires-at", "x"), "expiresAt: "),
-        (("keys", "revoke", "key_1"), "there is no key `key_1`"),
+        (("keys", "revoke", "key_1"), "give the key's id (key_…), which the list of keys"),
         (create, "either with --body or with --file"),
         ((*create, "--file", str(tmp_path / "none")), "none cannot be read (No such file"),
         ((*create, "--body", "{{ x"), "body: expected '}}'"),
         (("senders", "add", "123", "--country", "US"), "sender: expected"),
         (("senders", "remove", "123"), "there is no sender `123`"),
+        (("senders", "remove", "123", "--country", "DE"), "there is no sender `123` for DE"),
     ):
         assert text in refused(ledger, *arguments), arguments
+
+
+def test_a_key_that_is_given_for_its_id_is_not_printed(ledger: dict[str, str]) -> None:
+    assert "sk_server_secret" not in refused(ledger, "keys", "revoke", "sk_server_secret")
+
+
+def test_a_rate_of_0_is_no_limit(ledger: dict[str, str]) -> None:
+    admin(ledger, "organizations", "create", "acme", "--name", "Acme", "--send-rate", "0")
+    (made,) = shown(ledger, "organizations", "list")
+    assert made["rateLimits"] == {"send": 0, "batch": 10, "read": 100}
 
 
 @pytest.mark.parametrize("group", ["organizations", "keys", "templates", "senders"])

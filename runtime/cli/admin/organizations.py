@@ -53,7 +53,9 @@ def _limits_options(command: Any) -> Any:
         ("batch", "POST /v1/sms/batch"),
         ("send", "POST /v1/sms"),
     ):
-        command = click.option(f"--{name}-rate", type=int, metavar="N", help=f"{what} a second.")(command)
+        command = click.option(
+            f"--{name}-rate", type=int, metavar="N", help=f"{what} a second; 0: no limit."
+        )(command)
     return command
 
 

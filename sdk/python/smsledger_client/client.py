@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 BASE_URL = "http://127.0.0.1:8080/v1"
 """Of a service started by `smsledger up` on this machine."""
-TIMEOUT_S = 30.0
+TIMEOUT_S = 15.0
 CONNECT_S = 5.0
 
 
@@ -116,7 +116,7 @@ class Transactional:
         retries: int | Retries = 3,
         http_client: httpx.Client | None = None,
     ) -> None:
-        """`timeout`: seconds that an attempt may be silent; `retries`: attempts after the first.
+        """`timeout`: seconds that an attempt may be silent (15); `retries`: attempts after the first.
 
         `http_client` is for proxies, certificates and the like; closing it is then yours. A `base_url` without a path
         gets `/v1`. Raises ValueError where key or URL cannot be used.

@@ -8,7 +8,7 @@ export interface TransactionalOptions {
   apiKey: string | undefined;
   /** `http://127.0.0.1:8080/v1` if left out. Without a path, `/v1` is added. */
   baseUrl?: string | undefined;
-  /** For one attempt, its answer included; 10,000 if left out. */
+  /** For one attempt, its answer included; 15,000 if left out. */
   timeoutMs?: number;
   /** Attempts after the first; 3 if left out. */
   maxRetries?: number;
@@ -53,7 +53,7 @@ export interface Call {
   options?: ListOptions;
 }
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 15_000;
 const RETRIES_MAX = 3;
 const EXCERPT_CHARACTERS = 200;
 /** Of timers; more would fire at once. */

@@ -833,7 +833,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The message ID */
+                /** @description The message ID, or its UUID as the `data` of events has it */
                 messageId: string;
             };
             cookie?: never;
@@ -869,7 +869,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The message ID */
+                /** @description The message ID, or its UUID as the `data` of events has it */
                 messageId: string;
             };
             cookie?: never;
