@@ -1,6 +1,9 @@
 """Who is asking: the API key of a request, and whether its kind may do what it asks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from litestar.types import Scope
 
 from smsledger.application.directory import ApiKey, KeyKind
 
@@ -17,15 +20,14 @@ ADMIN_KINDS = frozenset({KeyKind.ADMIN})
 _NEEDED = {SMS_KINDS: "a SENDING or SERVER", SERVER_KINDS: "a SERVER", ADMIN_KINDS: "an ADMIN"}
 """As errors name them; an ADMIN key may do everything."""
 
+_SCOPE_NAME = "smsledger.key"
 _BEARER = b"bearer "
 _KEY_BYTES_MAX = 200
 
 
-async def require_key(
-    headers: Iterable[tuple[bytes, bytes]], services: Services, kinds: frozenset[KeyKind] = SMS_KINDS
-) -> ApiKey:
-    """The key in a request's headers. Raises Unauthorized and Forbidden."""
-    key = await known_key(headers, services)
+async def require_key(scope: Scope, services: Services, kinds: frozenset[KeyKind] = SMS_KINDS) -> ApiKey:
+    """The key of a request. Raises Unauthorized and Forbidden."""
+    key = await find_key(scope, services)
     if key is None:
         raise Unauthorized
     services.key_uses.note(key.key_id)
@@ -34,10 +36,14 @@ async def require_key(
     return key
 
 
-async def known_key(headers: Iterable[tuple[bytes, bytes]], services: Services) -> ApiKey | None:
-    """The key in a request's headers, whatever it may do; None where there is no good one."""
-    presented = _presented(headers)
-    return await services.directory.key(presented) if presented else None
+async def find_key(scope: Scope, services: Services) -> ApiKey | None:
+    """The key of a request, whatever it may do; None where there is no good one. Looked for once a request."""
+    named: MutableMapping[str, Any] = scope  # type: ignore[assignment]  # ASGI lets servers and wrappers add names
+    key: ApiKey | None = named.get(_SCOPE_NAME)
+    if key is None:
+        presented = _presented(scope["headers"])
+        key = named[_SCOPE_NAME] = await services.directory.key(presented) if presented else None
+    return key
 
 
 def _presented(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -4,7 +4,7 @@ Only the way in and out is short; handlers, decoding, errors and their table are
 exactly a hot request goes to the framework, which also documents these routes and serves them where the lane is not used.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -14,10 +14,9 @@ from litestar.exceptions import HTTPException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
+from .answer_headers import answer_headers, with_answer_headers
 from .errors import answer_error
 from .services import Services
-
-Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 POSITION = b"ledger-position"
 REPLAYED = b"idempotency-replayed"
@@ -33,8 +32,8 @@ class Answer(msgspec.Struct, frozen=True):
     """It was given before, to a request with the same Idempotency-Key."""
 
 
-PostHandler: TypeAlias = Callable[[Services, Headers, bytes], Awaitable[Answer]]
-GetHandler: TypeAlias = Callable[[Services, Headers, str], Awaitable[Answer]]
+PostHandler: TypeAlias = Callable[[Services, HTTPScope, bytes], Awaitable[Answer]]
+GetHandler: TypeAlias = Callable[[Services, HTTPScope, str], Awaitable[Answer]]
 
 
 class FastLane:
@@ -59,6 +58,8 @@ class FastLane:
         """Answer a hot request, or hand it on."""
         hot = self._hot(scope, receive) if scope["type"] == ScopeType.HTTP else None
         if hot is None:
+            if scope["type"] == ScopeType.HTTP:
+                send = with_answer_headers(scope, send)
             if scope["type"] == ScopeType.HTTP and scope["method"] == "HEAD":
                 # As GET, without the body (RFC 9110, section 9.3.2).
                 await self._app({**scope, "method": "GET"}, receive, _without_body(send))
@@ -70,7 +71,7 @@ class FastLane:
         except Exception as error:  # noqa: BLE001 - the edge of a request: the table of errors answers it
             await send_error(self._app, scope, receive, send, error)
         else:
-            await _send(send, answer)
+            await _send(scope, send, answer)
 
     def _hot(self, scope: HTTPScope, receive: Receive) -> Awaitable[Answer] | None:
         path = scope["path"]
@@ -79,12 +80,12 @@ class FastLane:
             return None if post is None else self._answer_post(post, scope, receive)
         if scope["method"] == "GET" and path.startswith(self._get_prefix):
             wanted = path[self._get_id_at :]
-            return None if "/" in wanted else self._get(self._services, scope["headers"], wanted)
+            return None if "/" in wanted else self._get(self._services, scope, wanted)
         return None
 
     async def _answer_post(self, handler: PostHandler, scope: HTTPScope, receive: Receive) -> Answer:
         body = await self._read(receive)
-        return await handler(self._services, scope["headers"], body)
+        return await handler(self._services, scope, body)
 
     @property
     def _services(self) -> Services:
@@ -121,13 +122,14 @@ async def send_error(app: Litestar, scope: Scope, receive: Receive, send: Send, 
     scope["app"] = scope["litestar_app"] = app  # as the framework does for its own requests
     request: Request[Any, Any, Any] = Request(scope, receive, send)
     response = answer_error(request, error)
+    send = with_answer_headers(scope, send)
     await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
-async def _send(send: Send, answer: Answer) -> None:
-    headers = [_CONTENT_TYPE, (b"content-length", str(len(answer.body)).encode())]
+async def _send(scope: Scope, send: Send, answer: Answer) -> None:
+    headers = [_CONTENT_TYPE, (b"content-length", b"%d" % len(answer.body)), *answer_headers(scope)]
     if answer.position is not None:
-        headers.append((POSITION, str(answer.position).encode()))
+        headers.append((POSITION, b"%d" % answer.position))
     if answer.replayed:
         headers.append((REPLAYED, b"true"))
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -52,7 +52,7 @@ class PreviewResult(msgspec.Struct, rename="camel"):
 async def preview_sms(request: Request[Any, Any, Any]) -> Response[PreviewResult]:
     """The message that a send with this body would store, and whether it would be blocked. Nothing is stored."""
     services = services_of(request)
-    key = await require_key(request.scope["headers"], services)
+    key = await require_key(request.scope, services)
     command = decode_send(await request.body())
     organization = await services.directory.organization(key.organization_id)
     result = render_preview(await services.preview.preview(organization, command))

@@ -5,20 +5,21 @@ without a good key is let through to be refused.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
 from litestar.utils.path import normalize_path
 
 from smsledger.application.directory import ApiKey, Organization, OrganizationMissing
 from smsledger.application.rate_limits import Admission, EndpointClass, RateLimited
 
-from .auth import known_key
+from .answer_headers import Header, answer_headers
+from .auth import find_key
 from .errors import error_body
 from .fast_lane import send_error
 from .services import Services
@@ -34,7 +35,6 @@ LIMIT, REMAINING, RESET, RETRY_AFTER = (
 WHOLE_AGAIN_S = 1.1
 """So long after a request at most, its slot is free again; see the lease in `application/rate_limits.py`."""
 
-Header: TypeAlias = tuple[bytes, bytes]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _encode = msgspec.json.Encoder().encode
@@ -55,7 +55,7 @@ class LimitedLanes:
             return
         services: Services = self._app.state["services"]
         try:
-            key = await known_key(scope["headers"], services)
+            key = await find_key(scope, services)
             organization = None if key is None else await _organization(key, services)
             endpoint_class = endpoint_class_of(scope["method"], path)
             limit = 0 if organization is None else getattr(organization.rate_limits, endpoint_class)
@@ -66,19 +66,14 @@ class LimitedLanes:
         except Exception as error:  # noqa: BLE001 - the edge of a request: the table of errors answers it
             await send_error(self._app, scope, receive, send, error)
             return
-        headers = _headers(admission)
+        answer_headers(scope).extend(_headers(admission))
         if not admission.admitted:
             await self._drain(receive)
-            await _refuse(send, endpoint_class, admission, headers, with_body=scope["method"] != "HEAD")
+            await _refuse(scope, send, endpoint_class, admission)
             return
 
-        def send_with_headers(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers]
-            return send(message)
-
         try:
-            await self._lanes(scope, receive, send_with_headers)
+            await self._lanes(scope, receive, send)
         finally:
             admission.end()
 
@@ -126,21 +121,15 @@ def _reset(at: int) -> Header:
     return RESET, b"%d" % at
 
 
-async def _refuse(
-    send: Send,
-    endpoint_class: EndpointClass,
-    admission: Admission,
-    headers: Sequence[Header],
-    *,
-    with_body: bool,
-) -> None:
+async def _refuse(scope: HTTPScope, send: Send, endpoint_class: EndpointClass, admission: Admission) -> None:
     error = RateLimited(limit=admission.limit, endpoint_class=endpoint_class)
     body = _encode(error_body(error))
     head = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (RETRY_AFTER, b"%d" % admission.retry_after_s),
-        *headers,
+        *answer_headers(scope),
     ]
+    shown = b"" if scope["method"] == "HEAD" else body
     await send({"type": "http.response.start", "status": 429, "headers": head})
-    await send({"type": "http.response.body", "body": body if with_body else b"", "more_body": False})
+    await send({"type": "http.response.body", "body": shown, "more_body": False})

@@ -3,12 +3,14 @@
 It wraps the whole application, so that no answer goes without, and keeps nothing.
 """
 
-from collections.abc import Awaitable, Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 from uuid_utils import uuid7
+
+from .answer_headers import answer_headers
 
 REQUEST_ID_CHARACTERS_MAX = 128
 SCOPE_NAME = "smsledger.request_id"
@@ -31,12 +33,8 @@ class RequestIds:
         named: MutableMapping[str, Any] = scope  # type: ignore[assignment]  # ASGI lets servers and wrappers add names
         named[SCOPE_NAME] = request_id.decode()
 
-        def send_with_id(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (_HEADER, request_id)]
-            return send(message)
-
-        await self._app(scope, receive, send_with_id)
+        answer_headers(scope).append((_HEADER, request_id))
+        await self._app(scope, receive, send)
 
 
 def _given(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import MultiDict
+from litestar.types import Scope
 
 from smsledger.application import cloud_events
 from smsledger.application.accept import Accepted, Result
@@ -20,7 +21,7 @@ from smsledger.projections.messages import MessageFilter, MessagePage, Page, lis
 
 from .auth import require_key
 from .errors import InvalidRequest, MessageNotFound, ProjectionBehind
-from .fast_lane import POSITION, REPLAYED, Answer, Headers
+from .fast_lane import POSITION, REPLAYED, Answer
 from .idempotency import fingerprint, idempotency_key
 from .openapi import (
     BatchOperation,
@@ -60,32 +61,34 @@ AnyRequest = Request[Any, Any, Any]
 )
 async def send_sms(request: AnyRequest) -> Response[SendResult]:
     """Accept one message. The answer comes when it is durable; sending it is the dispatcher's."""
-    return _respond(await send(services_of(request), request.scope["headers"], await request.body()))
+    return _respond(await send(services_of(request), request.scope, await request.body()))
 
 
-async def send(services: Services, headers: Headers, body: bytes) -> Answer:
+async def send(services: Services, scope: Scope, body: bytes) -> Answer:
     """`POST /v1/sms`."""
-    key = await require_key(headers, services)
-    repeated = idempotency_key(headers)
+    key = await require_key(scope, services)
+    repeated = idempotency_key(scope["headers"])
     command = decode_send(body)
     organization = await services.directory.organization(key.organization_id)
-
-    def render(results: Sequence[Result]) -> bytes:
-        (result,) = results
-        if isinstance(result, LedgerError):
-            raise result
-        return _encode(render_result(command.to, timestamp(result.at) or "", result))
-
-    async def work(once_for: OnceFor | None) -> Given:
-        results = await services.accept.accept(
-            organization, key, (command,), once_for and (lambda found: once_for(render(found)))
-        )
-        return Given(render(results), _last_position(results))
-
     if repeated is None:
-        return _answer(await work(None))
+        return _one(command.to, await services.accept.accept(organization, key, (command,)))
+
+    async def work(once_for: OnceFor) -> Given:
+        results = await services.accept.accept(
+            organization, key, (command,), lambda found: once_for(_one(command.to, found).body)
+        )
+        return _given(_one(command.to, results))
+
     asked = fingerprint("/v1/sms", body)
     return _answer(await services.repeatable.run(key.organization_id, repeated, asked, work))
+
+
+def _one(to: str, results: Sequence[Result]) -> Answer:
+    """The answer to a single send. Raises the error that it ended with."""
+    (result,) = results
+    if isinstance(result, LedgerError):
+        raise result
+    return Answer(_encode(render_result(to, timestamp(result.at) or "", result)), result.position)
 
 
 @post(
@@ -98,38 +101,42 @@ async def send(services: Services, headers: Headers, body: bytes) -> Answer:
 )
 async def send_batch(request: AnyRequest) -> Response[list[SendResult]]:
     """Accept 1 to 500 messages in one transaction; results in the order sent."""
-    return _respond(await send_many(services_of(request), request.scope["headers"], await request.body()))
+    return _respond(await send_many(services_of(request), request.scope, await request.body()))
 
 
-async def send_many(services: Services, headers: Headers, body: bytes) -> Answer:
+async def send_many(services: Services, scope: Scope, body: bytes) -> Answer:
     """`POST /v1/sms/batch`."""
-    key = await require_key(headers, services)
-    repeated = idempotency_key(headers)
+    key = await require_key(scope, services)
+    repeated = idempotency_key(scope["headers"])
     items = decode_batch(body)
     organization = await services.directory.organization(key.organization_id)
     commands = [command for _, command in items]
 
-    def render(results: Sequence[Result]) -> bytes:
+    def many(results: Sequence[Result]) -> Answer:
         accepted = next((result for result in results if isinstance(result, Accepted)), None)
         at = timestamp(accepted.at if accepted else services.clock()) or ""
-        return _encode(
-            [render_result(to, at, result) for (to, _), result in zip(items, results, strict=True)]
-        )
-
-    async def work(once_for: OnceFor | None) -> Given:
-        results = await services.accept.accept(
-            organization, key, commands, once_for and (lambda found: once_for(render(found)))
-        )
-        return Given(render(results), _last_position(results))
+        rendered = [render_result(to, at, result) for (to, _), result in zip(items, results, strict=True)]
+        return Answer(_encode(rendered), _last_position(results))
 
     if repeated is None:
-        return _answer(await work(None))
+        return many(await services.accept.accept(organization, key, commands))
+
+    async def work(once_for: OnceFor) -> Given:
+        results = await services.accept.accept(
+            organization, key, commands, lambda found: once_for(many(found).body)
+        )
+        return _given(many(results))
+
     asked = fingerprint("/v1/sms/batch", body)
     return _answer(await services.repeatable.run(key.organization_id, repeated, asked, work))
 
 
 def _last_position(results: Sequence[Result]) -> int | None:
     return max((result.position for result in results if isinstance(result, Accepted)), default=None)
+
+
+def _given(answer: Answer) -> Given:
+    return Given(answer.body, answer.position)
 
 
 def _answer(given: Given) -> Answer:
@@ -146,12 +153,12 @@ def _answer(given: Given) -> Answer:
 async def get_message(request: AnyRequest) -> Response[MessageDetail]:
     """A message folded from its own events: current at once, before any projection."""
     message_id = request.path_params["messageId"]
-    return _respond(await show(services_of(request), request.scope["headers"], message_id))
+    return _respond(await show(services_of(request), request.scope, message_id))
 
 
-async def show(services: Services, headers: Headers, message_id: str) -> Answer:
+async def show(services: Services, scope: Scope, message_id: str) -> Answer:
     """`GET /v1/sms/{messageId}`."""
-    key = await require_key(headers, services)
+    key = await require_key(scope, services)
     wanted = message_id_of(message_id)
     events = (await services.reader.load([wanted])).get(wanted)
     if not events or not _is_theirs(events[0], message_id, key):
@@ -182,7 +189,7 @@ def _is_theirs(first: Recorded[Any] | Stored, message_id: str, key: ApiKey) -> b
 async def get_events(request: AnyRequest) -> Response[EventList]:
     """A message's timeline: every event as it was stored, as CloudEvents in version order."""
     services = services_of(request)
-    key = await require_key(request.scope["headers"], services)
+    key = await require_key(request.scope, services)
     message_id = request.path_params["messageId"]
     events = await services.reader.history(message_id_of(message_id))
     if not events or not _is_theirs(events[0], message_id, key):
@@ -235,7 +242,7 @@ async def _list(
     request: AnyRequest, read: Callable[[MultiDict[str]], tuple[MessageFilter, Page]]
 ) -> MessagePage:
     services = services_of(request)
-    key = await require_key(request.scope["headers"], services)
+    key = await require_key(request.scope, services)
     wanted, page = read(request.query_params)
     seen = await _wait_for_position(request, services)
     async with services.read_connection() as conn:

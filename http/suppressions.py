@@ -203,7 +203,7 @@ def render_check(consent: Consent) -> SuppressionCheck:
 
 async def _asked(request: AnyRequest) -> tuple[Services, ApiKey]:
     services = services_of(request)
-    return services, await require_key(request.scope["headers"], services, SERVER_KINDS)
+    return services, await require_key(request.scope, services, SERVER_KINDS)
 
 
 def _number(services: Services, request: AnyRequest) -> str:

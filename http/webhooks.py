@@ -138,7 +138,7 @@ async def delete_webhook(request: AnyRequest) -> None:
 async def _whose(request: AnyRequest) -> tuple[Services, str]:
     """The services, and the organization whose endpoints they are asked for."""
     services = services_of(request)
-    key = await require_key(request.scope["headers"], services, SERVER_KINDS)
+    key = await require_key(request.scope, services, SERVER_KINDS)
     refuse_parameters(request.query_params)
     return services, key.organization_id
 

@@ -74,6 +74,8 @@ Pool: TypeAlias = BoundedPool
 _PLAN_FOR_GROWTH = "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)"
 _END_IDLE_TRANSACTIONS = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
 CLOSED_LOOK_S = 1.0
+POOL_CHECK_S = 1.0
+"""How often idle connections are looked at."""
 BACKGROUND_PAUSE_S = 1.0
 """Pause before background work that failed starts again."""
 POOL_RECONNECT_S = 5.0
@@ -334,7 +336,15 @@ async def _pool(
         open=False,
     )
     await stack.enter_async_context(pool)
+    await _background(stack, lambda: _keep_alive(pool), f"{name}-pool")
     return pool
+
+
+async def _keep_alive(pool: Pool) -> None:
+    """Replace idle connections that a restart of PostgreSQL has ended, before a request is given one of them."""
+    while True:
+        await asyncio.sleep(POOL_CHECK_S)
+        await pool.check()
 
 
 async def _appender(stack: AsyncExitStack, settings: Settings) -> GroupCommitAppender:

@@ -74,7 +74,7 @@ class SenderList(msgspec.Struct, rename="camel"):
 async def administration_for(request: AnyRequest) -> Administration:
     """The use cases, for an ADMIN key. Raises Unauthorized and Forbidden."""
     services = services_of(request)
-    await require_key(request.scope["headers"], services, ADMIN_KINDS)
+    await require_key(request.scope, services, ADMIN_KINDS)
     return services.administration
 
 
