@@ -248,11 +248,11 @@ class GroupCommitAppender:
         if found is None:  # the function always returns one row
             raise psycopg.InternalError("ledger_append returned nothing")
         base, refused, suppressed, used = found
-        if not (refused or suppressed or used):
-            return _all_stored(group, base)
-        failed = _failed(group, frozenset(suppressed or ()), frozenset(used or ()))
+        failed = (
+            _failed(group, frozenset(suppressed or ()), frozenset(used or ())) if suppressed or used else {}
+        )
         unstored = set(refused or ()).union(*(numbers for numbers, _ in failed.values()))
-        mine = await self._own_commits(rows, unstored) if uncertain else {}
+        mine = await self._own_commits(rows, unstored) if unstored and uncertain else {}
         return _outcomes(group, base, unstored, failed, mine)
 
     async def _own_commits(self, rows: Sequence[Row], refused: set[int]) -> dict[int, int]:
@@ -311,18 +311,6 @@ def _numbered(group: Sequence[_Submission]) -> list[Row]:
     return rows
 
 
-def _all_stored(group: Sequence[_Submission], base: int) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    position = base
-    for submission in group:
-        results: list[Result] = []
-        for append in submission.appends:
-            position += len(append.events)
-            results.append(Appended(position))
-        outcomes.append(results)
-    return outcomes
-
-
 def _failed(
     group: Sequence[_Submission], suppressed: frozenset[int], used: frozenset[int]
 ) -> dict[int, tuple[range, LedgerError]]:
@@ -362,8 +350,10 @@ def _outcomes(
             else:
                 results.append(VersionConflict(version=append.version, aggregate_id=append.aggregate_id))
             number += 1
-        was_stored = all(isinstance(result, Appended) for result in results)
-        outcomes.append(failed[place][1] if place in failed and not was_stored else results)
+        if place in failed and not all(isinstance(result, Appended) for result in results):
+            outcomes.append(failed[place][1])
+        else:
+            outcomes.append(results)
     return outcomes
 
 
