@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON, consent_key, sender_scope
+from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.message import Blocked, Queued
 from smsledger.domain.phone_number import PhoneNumber
@@ -19,6 +19,7 @@ from smsledger.domain.segments import Segments, count_segments
 from smsledger.domain.sender import choose_sender
 
 from .clock import Clock
+from .consent import guard_for
 from .directory import ApiKey, Organization, Sender, Template
 from .ports import Append, Appended, Appender, Guard, Once, RecipientsSuppressed, VersionConflict
 
@@ -209,10 +210,8 @@ class Accept:
             key_id=key.key_id,
             pooled=sender.pooled,
         )
-        return queued, Guard(
-            consent_key(organization.organization_id, number.e164),
-            sender_scope(sender.sender, pooled=sender.pooled),
-        )
+        guard = guard_for(organization.organization_id, number.e164, sender.sender, pooled=sender.pooled)
+        return queued, guard
 
 
 def _check(command: SendCommand) -> None:

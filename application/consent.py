@@ -15,7 +15,7 @@ from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, Stored
 
 from .clock import Clock
-from .ports import Append, Appended, Appender, ConsentChange, EventReader
+from .ports import Append, Appended, Appender, ConsentChange, EventReader, Guard
 
 CONFLICTS_MAX = 8
 """Times a decision is made anew because others changed the consent meanwhile."""
@@ -57,6 +57,21 @@ class Suppressions(Protocol):
         ...
 
 
+async def read_standing(reader: EventReader, organization_id: str, number: str) -> Standing:
+    """What stands between the organization and the number (E.164), folded from the consent's own events."""
+    consent_id = consents.consent_id(organization_id, number)
+    recorded = (await reader.load([consent_id])).get(consent_id, [])
+    consent = consents.fold(organization_id, number, [one.event for one in recorded])
+    return Standing(consent, recorded[-1].position if recorded else 0)
+
+
+def guard_for(organization_id: str, recipient: str, sender: str, *, pooled: bool) -> Guard:
+    """The condition that `recipient` is not suppressed for `sender`."""
+    return Guard(
+        consents.consent_key(organization_id, recipient), consents.sender_scope(sender, pooled=pooled)
+    )
+
+
 class ConsentBook:
     """The consents of all organizations, as the event store has them."""
 
@@ -67,10 +82,7 @@ class ConsentBook:
 
     async def check(self, organization_id: str, number: str) -> Standing:
         """What stands between the organization and the number (E.164)."""
-        consent_id = consents.consent_id(organization_id, number)
-        recorded = (await self._reader.load([consent_id])).get(consent_id, [])
-        consent = consents.fold(organization_id, number, [one.event for one in recorded])
-        return Standing(consent, recorded[-1].position if recorded else 0)
+        return await read_standing(self._reader, organization_id, number)
 
     async def history(self, organization_id: str, number: str) -> list[Stored]:
         """Every event of the consent, as it was stored."""

@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON, consent_key, sender_scope
+from smsledger.domain.consent import SUPPRESSED_CODE, SUPPRESSED_REASON
 from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, EventTypes
 from smsledger.domain.message import (
@@ -35,6 +35,7 @@ from smsledger.domain.message import (
 from smsledger.domain.status import Status
 
 from .clock import Clock
+from .consent import guard_for
 from .ledger import MessageLedger, MessageMissing
 from .ports import (
     Carrier,
@@ -324,10 +325,7 @@ def _guard(message: Message) -> Guard | None:
     """Consent is asked again before each attempt; the ledger's own replies to keywords need none."""
     if message.in_reply_to is not None:
         return None
-    return Guard(
-        consent_key(message.organization_id, message.recipient),
-        sender_scope(message.sender, pooled=message.pooled),
-    )
+    return guard_for(message.organization_id, message.recipient, message.sender, pooled=message.pooled)
 
 
 def _submission(message: Message) -> Submission:

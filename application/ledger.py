@@ -15,6 +15,7 @@ from smsledger.domain.errors import LedgerError
 from smsledger.domain.event import Event, UnknownEventType
 from smsledger.domain.message import CorruptHistory, Message, evolve, fold
 
+from .consent import read_standing
 from .ports import Append, Appended, Appender, EventReader, Guard
 
 log = structlog.get_logger(__name__)
@@ -82,10 +83,8 @@ class MessageLedger:
 
     async def is_suppressed(self, message: Message) -> bool:
         """Whether the recipient is suppressed for the message's sender as far as is known now; a guard knows it for sure."""
-        consent_id = consents.consent_id(message.organization_id, message.recipient)
-        recorded = (await self._reader.load([consent_id])).get(consent_id, [])
-        consent = consents.fold(message.organization_id, message.recipient, [one.event for one in recorded])
-        return consents.covers(consent, consents.sender_scope(message.sender, pooled=message.pooled))
+        standing = await read_standing(self._reader, message.organization_id, message.recipient)
+        return consents.covers(standing.consent, consents.sender_scope(message.sender, pooled=message.pooled))
 
     async def change(self, message: Message, decide: Decision) -> Message:
         """Append what `decide` says and return the message after it.
