@@ -336,11 +336,11 @@ async def _pool(
         open=False,
     )
     await stack.enter_async_context(pool)
-    await _background(stack, lambda: _keep_alive(pool), f"{name}-pool")
+    await _background(stack, lambda: _replace_ended(pool), f"{name}-pool")
     return pool
 
 
-async def _keep_alive(pool: Pool) -> None:
+async def _replace_ended(pool: Pool) -> None:
     """Replace idle connections that a restart of PostgreSQL has ended, before a request is given one of them."""
     while True:
         await asyncio.sleep(POOL_CHECK_S)
